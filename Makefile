@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. Only python3 (3.11 to 3.13) with venv, make and git are presumed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test lint format contracts lock bench clean
+
+help: ## what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## a .venv with everything in it (done by the others too)
+
+$(READY): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else f"Rathaus needs Python 3.11, 3.12 or 3.13; {sys.executable} is {sys.version.split()[0]}. Choose one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) requirements/platform_check.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## start everything, run the two journeys, stay up (ONCE=1: end afterwards)
+	@$(BIN)/rathaus demo $(if $(ONCE),--once) $(ARGS)
+
+up: $(READY) ## start engines, services and gateway
+	@$(BIN)/rathaus up $(ARGS)
+
+down: $(READY) ## end what `up` or `demo` started
+	@$(BIN)/rathaus down
+
+test: $(READY) ## all tests (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+contracts: $(READY) ## write the JSON Schemas and the AsyncAPI document from the models
+	@$(BIN)/python -m contracts.generate
+
+bench: $(READY) ## measure, and print tables
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 --extra embedded --extra dev pyproject.toml -o requirements/lock.txt
+	@{ echo "# The one tool that sets up the rest; written by: make lock"; sed -n '/^uv==/,/^[a-z].*==/p' requirements/lock.txt | sed '$$d'; } > requirements/bootstrap.txt
+
+clean: ## forget the environment and all state
+	@rm -rf $(VENV) .rathaus
