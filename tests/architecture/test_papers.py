@@ -1,0 +1,145 @@
+"""The papers of the repository: there, complete, and true of what is tracked."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+# In two halves, so that this file does not name what it looks for.
+REGISTRIES = [
+    f"{name}.{ending}".encode()
+    for name, ending in [
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("yarnpkg", "com"),
+        ("maven", "org"),
+        ("maven.apache", "org"),
+        ("crates", "io"),
+        ("proxy.golang", "org"),
+        ("rubygems", "org"),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def publiccode() -> dict[str, Any]:
+    document = yaml.safe_load((ROOT / "publiccode.yaml").read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "publiccodeYmlVersion",
+        "name",
+        "url",
+        "platforms",
+        "categories",
+        "developmentStatus",
+        "softwareType",
+        "description",
+        "legal/license",
+        "maintenance/type",
+        "maintenance/contacts",
+        "localisation/localisationReady",
+        "localisation/availableLanguages",
+    ],
+)
+def test_publiccode_has_its_mandatory_keys(publiccode: dict[str, Any], key: str) -> None:
+    value: Any = publiccode
+    for part in key.split("/"):
+        value = value[part]
+    assert value
+
+
+def test_publiccode_says_what_the_project_says(publiccode: dict[str, Any]) -> None:
+    assert publiccode["developmentStatus"] == "development"
+    assert publiccode["legal"]["license"] == "EUPL-1.2"
+    assert publiccode["localisation"]["availableLanguages"] == ["de", "en"]
+    assert f'version = "{publiccode["softwareVersion"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_publiccode_describes_in_the_lengths_of_the_standard(publiccode: dict[str, Any], language: str) -> None:
+    description = publiccode["description"][language]
+    assert len(description["shortDescription"]) <= 150
+    assert 150 <= len(description["longDescription"]) <= 10_000
+    assert description["features"]
+
+
+def test_the_licence_is_the_whole_text() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert text.startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2\n")
+    lines = text.splitlines()
+    for article in range(1, 16):
+        assert any(line.startswith(f"{article}.") for line in lines), article
+    assert "‘Compatible Licences’ according to Article 5 EUPL are:" in lines
+    assert text.rstrip().endswith("require the production of a new EUPL version.")
+
+
+def test_the_readme_fits_on_a_screen() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md"])
+def test_the_other_papers_are_there(name: str) -> None:
+    assert (ROOT / name).stat().st_size > 0
+
+
+def test_every_decision_is_in_the_index_and_fits_on_a_page() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
+    for record in (ROOT / "docs/decisions").glob("[0-9]*.md"):
+        assert f"({record.name})" in index, record.name
+        assert len(record.read_text(encoding="utf-8").splitlines()) <= 60, record.name
+
+
+def test_no_tracked_file_names_a_package_registry(tracked: list[Path]) -> None:
+    named = {str(path.relative_to(ROOT)) for path in tracked for host in REGISTRIES if host in path.read_bytes()}
+    assert not named
+
+
+def test_the_resolver_s_own_lock_is_not_tracked(tracked: list[Path]) -> None:
+    """It names the registry that it was made with; `requirements/lock.txt` is the lock, and does not."""
+    assert "uv.lock" not in {path.name for path in tracked}
+
+
+def test_one_file_speaks_to_the_database_driver() -> None:
+    """docs/decisions/0004-motor-behind-one-file.md"""
+    drivers = {"motor", "pymongo", "bson"}
+    ours = [path for room in ("contracts", "chassis", "services", "rathaus") for path in (ROOT / room).rglob("*.py")]
+    speaking = {str(path.relative_to(ROOT)) for path in ours if drivers & set(_imported(path))}
+    assert speaking <= {"chassis/mongo.py"}
+
+
+def test_examples_stand_outside() -> None:
+    inside = {"contracts", "chassis", "services", "rathaus"}
+    for path in (ROOT / "examples").rglob("*.py"):
+        assert not inside & set(_imported(path)), path
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The top-level packages that a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name.partition(".")[0] for name in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.partition(".")[0]
+            case _:
+                pass
