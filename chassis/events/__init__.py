@@ -1,0 +1,1 @@
+"""Events out (relay) and in (delivery, parking), over FastStream as the transport."""

@@ -1,0 +1,298 @@
+"""The ASGI application of a service: its routes, the common ones, limits, and an honest OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import context, metrics
+from chassis.auth import Verifier
+from chassis.errors import ConfigurationError, EngineAway, Failure, TooLarge
+from chassis.http.access import Access
+from chassis.http.problems import PROBLEM, Problem, of_failure, on_error
+from chassis.logging import get_logger
+from chassis.settings import ServiceSettings
+
+log = get_logger(__name__)
+
+Checks = Mapping[str, Callable[[], Awaitable[None]]]
+"""By name: returns where all is well, raises otherwise."""
+
+_COMMON = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
+_BODIES_OF_FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def _access_of(dependant: Dependant) -> Access | None:
+    for each in dependant.dependencies:
+        if isinstance(each.call, Access):
+            return each.call
+        nested = _access_of(each)
+        if nested:
+            return nested
+    return None
+
+
+class Route(APIRoute):
+    """A route that admits the caller before FastAPI parses anything."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler behind the route's access."""
+        inner = super().get_route_handler()
+        access = _access_of(self.dependant)
+        methods = "/".join(sorted(self.methods or ()))
+        name = f"{methods} {self.path}"
+        if access is None:
+            raise ConfigurationError(f"{name} names no Access: who may call it?")
+
+        async def _handle(request: Request) -> Response:
+            request.scope["path_template"] = self.path
+            await access.admit(request, name, request.app.state.verifier)
+            return await inner(request)
+
+        return _handle
+
+
+class Router(APIRouter):
+    """A router whose routes all name their access."""
+
+    def __init__(self, prefix: str, *, tags: list[str] | None = None) -> None:
+        super().__init__(prefix=prefix, route_class=Route, tags=list(tags or ()))
+
+
+class _Edge:
+    """Around everything: request id, context, body limit, time limit, metrics. Pure ASGI, so that bodies stream."""
+
+    def __init__(self, app: ASGIApp, service: str, settings: ServiceSettings) -> None:
+        self._app = app
+        self._service = service
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        here = context.fresh(_uuid(headers.get("x-request-id")), traceparent=headers.get("traceparent"))
+        status = 500
+        started = time.monotonic()
+        begun = False
+
+        async def _send(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                begun = True
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", here.correlation_id.encode())]
+            await send(message)
+
+        with context.entered(here, request_id=here.correlation_id):
+            try:
+                async with asyncio.timeout(self._settings.request_timeout_seconds):
+                    await self._app(scope, self._limited(headers, receive), _send)
+            except (Failure, TimeoutError) as error:
+                if begun:
+                    raise
+                failure = error if isinstance(error, Failure) else EngineAway("it took too long: try again")
+                await of_failure(failure)(scope, receive, _send)
+            finally:
+                route = scope.get("path_template", "none")
+                seconds = time.monotonic() - started
+                metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(seconds)
+                if route not in _COMMON:
+                    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+    def _limited(self, headers: Mapping[str, str], receive: Receive) -> Receive:
+        form = headers.get("content-type", "application/json").startswith(_BODIES_OF_FORMS)
+        limit = self._settings.body_limit_bytes if form else self._settings.file_limit_bytes
+        try:
+            declared = int(headers.get("content-length", 0))
+        except ValueError:
+            declared = 0
+        length = 0
+
+        async def _receive() -> Message:
+            nonlocal length
+            if declared > limit:
+                raise TooLarge(f"at most {limit} bytes are accepted", limit=limit)
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > limit:
+                raise TooLarge(f"at most {limit} bytes are accepted", limit=limit)
+            return message
+
+        return _receive
+
+
+def _uuid(given: str | None) -> str | None:
+    hexadecimal = (given or "").replace("-", "").lower()
+    if len(hexadecimal) != 32 or any(c not in "0123456789abcdef" for c in hexadecimal):
+        return None
+    return "-".join((hexadecimal[:8], hexadecimal[8:12], hexadecimal[12:16], hexadecimal[16:20], hexadecimal[20:]))
+
+
+def create_app(
+    service: str, settings: ServiceSettings, verifier: Verifier, routers: list[Router], checks: Checks
+) -> FastAPI:
+    """The application of one service."""
+    app = FastAPI(title=f"Rathaus {service}", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.verifier = verifier
+    app.state.checks = checks
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(Failure, on_error)
+    app.add_exception_handler(RequestValidationError, on_error)
+    app.add_exception_handler(HTTPException, on_error)
+    app.add_exception_handler(Exception, on_error)
+    _add_common(app)
+    _describe(app, service)
+    app.add_middleware(_Edge, service=service, settings=settings)
+    return app
+
+
+def _add_common(app: FastAPI) -> None:
+    async def _livez(request: Request) -> Response:
+        request.scope["path_template"] = "/livez"
+        return PlainTextResponse("alive\n")
+
+    async def _readyz(request: Request) -> Response:
+        request.scope["path_template"] = "/readyz"
+        found = dict(zip(app.state.checks, await asyncio.gather(*map(_ask, app.state.checks.values())), strict=True))
+        well = all(state == "ok" for state in found.values())
+        return JSONResponse({"ready": well, "checks": found}, 200 if well else 503)
+
+    async def _metrics(request: Request) -> Response:
+        request.scope["path_template"] = "/metrics"
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def _openapi(request: Request) -> Response:
+        request.scope["path_template"] = "/openapi.json"
+        return JSONResponse(app.openapi())
+
+    for path, endpoint in (
+        ("/livez", _livez),
+        ("/readyz", _readyz),
+        ("/metrics", _metrics),
+        ("/openapi.json", _openapi),
+    ):
+        app.add_route(path, endpoint, methods=["GET"], include_in_schema=False)
+
+
+async def _ask(check: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(2):
+            await check()
+    except TimeoutError:
+        return "no answer in 2 s"
+    except Exception as error:  # whatever a check raises is its finding
+        return str(error) or type(error).__name__
+    return "ok"
+
+
+_ERRORS = {
+    400: "Malformed, or a needed header is missing",
+    401: "No valid access token",
+    403: "Not allowed with this token",
+    404: "Not found, or not in this town",
+    405: "Method not allowed",
+    409: "In conflict with the present state",
+    412: "Changed since it was read",
+    413: "Too large",
+    415: "Type of content not accepted",
+    422: "The content isn't valid, or the Idempotency-Key was used for another body",
+    428: "If-Match is missing",
+    429: "Too many requests",
+    500: "Unexpected error",
+    503: "Temporarily unavailable: try again after Retry-After",
+}
+
+
+def _errors_of(access: Access, method: str) -> set[int]:
+    codes = {400, 404, 405, 413, 422, 429, 500, 503}
+    if not access.public:
+        codes |= {401, 403}
+    if method != "GET":
+        codes |= {409, 412, 415}
+    if access.if_match:
+        codes.add(428)
+    return codes
+
+
+def _describe(app: FastAPI, service: str) -> None:
+    """OpenAPI 3.1 with the headers, tokens and errors that the chassis adds to each route."""
+    with_access = {
+        (route.path, method.lower()): access
+        for route in app.routes
+        if isinstance(route, APIRoute) and (access := _access_of(route.dependant))
+        for method in route.methods or ()
+    }
+
+    def _openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version="3.1.0",
+            routes=app.routes,
+            description=f"The HTTP interface of {service}. Errors are problem documents (RFC 9457).",
+        )
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+        for (path, method), access in with_access.items():
+            _complete(document["paths"].get(path, {}).get(method), access, method.upper())
+        app.openapi_schema = document
+        return document
+
+    app.openapi = _openapi  # type: ignore[method-assign]
+
+
+def _complete(operation: dict[str, Any] | None, access: Access, method: str) -> None:
+    if operation is None:
+        return
+    responses = operation.setdefault("responses", {})
+    responses.pop("422", None)
+    for code in sorted(_errors_of(access, method)):
+        example = {"type": "https://rathaus.example/problems/example", "title": _ERRORS[code], "status": code}
+        responses[str(code)] = {
+            "description": _ERRORS[code],
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+        }
+    if not access.public:
+        operation["security"] = [{"token": []}]
+    headers = []
+    if method == "POST" and access.idempotency_key:
+        headers.append(
+            (
+                "Idempotency-Key",
+                True,
+                "the same key and body get the same answer",
+                "6f7c8f0e-8a0b-4b57-9f0c-0d4f6f1f2f3a",
+            )
+        )
+    if method in {"PUT", "PATCH", "DELETE"} or (method == "POST" and access.if_match):
+        headers.append(("If-Match", access.if_match, "the ETag of the version that was read", '"3"'))
+    operation.setdefault("parameters", []).extend(
+        {
+            "name": name,
+            "in": "header",
+            "required": needed,
+            "description": text,
+            "schema": {"type": "string"},
+            "example": example,
+        }
+        for name, needed, text, example in headers
+    )

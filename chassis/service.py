@@ -1,0 +1,231 @@
+"""A service: its stores, routes, subscribers and workers on one life cycle. Each `main.py` composes one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from chassis import metrics
+from chassis.aggregates import Kind, Signals, Store
+from chassis.auth import Verifier
+from chassis.clock import Clock, MovableClock, SystemClock
+from chassis.errors import ConfigurationError, EngineAway
+from chassis.events.delivery import Delivery
+from chassis.events.lease import Lease
+from chassis.events.relay import Relay
+from chassis.events.subscriptions import Subscriptions
+from chassis.events.transport import Transport
+from chassis.files import DirectoryFiles, Files
+from chassis.http import Router, create_app
+from chassis.logging import configure, get_logger
+from chassis.mongo import Database, Index, TenantCollection
+from chassis.peers import Peers
+from chassis.settings import ServiceSettings, load
+from chassis.work import Duty, Worker, Workers
+
+S = TypeVar("S")
+Set = TypeVar("Set", bound=ServiceSettings)
+
+log = get_logger(__name__)
+
+
+class Service:
+    """What one service is made of. Compose it, then `run` it (or `start` and `stop` it in a test)."""
+
+    def __init__(self, name: str, settings: ServiceSettings, *, clock: Clock | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock: Clock = clock or (MovableClock(settings.clock_file) if settings.clock_file else SystemClock())
+        self.database = Database(
+            settings.mongo_url, settings.database_prefix + name, timeout_seconds=settings.database_timeout_seconds
+        )
+        self.files: Files = DirectoryFiles(settings.files_dir)
+        self.peers = Peers(settings)
+        self.subscriptions = Subscriptions()
+        self.signals = Signals()
+        self.verifier = Verifier(settings.issuer, settings.audience, settings.jwks_url)
+        self.stores: list[Store[Any]] = []
+        self._collections: list[tuple[TenantCollection, tuple[Index, ...]]] = []
+        self._routers: list[Router] = []
+        self._duties: list[Duty] = []
+        self._at_start: list[Callable[[], Awaitable[object]]] = []
+        self._app: FastAPI | None = None
+        self._background: asyncio.Task[None] | None = None
+        self._delivery: Delivery | None = None
+        self._transport = Transport(settings, name)
+        self._lease = Lease(self.database, settings.lease_seconds, name)
+        self._state = "starting"
+
+    # Composing
+
+    def store(self, kind: Kind[S]) -> Store[S]:
+        """The aggregates of one kind."""
+        made = Store(self.database, kind, self.clock, self.signals, self.name)
+        self.stores.append(made)
+        return made
+
+    def collection(self, name: str, *indexes: Index) -> TenantCollection:
+        """A read model."""
+        made = TenantCollection(self.database.collection(name))
+        self._collections.append((made, indexes))
+        return made
+
+    def route(self, *routers: Router) -> None:
+        """Adds HTTP routes."""
+        self._routers.extend(routers)
+
+    def work(self, store: Store[Any], name: str, worker: Worker) -> None:
+        """Says who does the due work of that name."""
+        self._duties.append(Duty(store, name, worker))
+
+    def at_start(self, action: Callable[[], Awaitable[object]]) -> None:
+        """Something to do once the database answers, before the service is ready."""
+        self._at_start.append(action)
+
+    @property
+    def app(self) -> FastAPI:
+        """The HTTP application."""
+        if self._app is None:
+            checks = {"state": self._check_state, "database": self.database.ping, "broker": self._transport.ping}
+            self._app = create_app(self.name, self.settings, self.verifier, self._routers, checks)
+        return self._app
+
+    # Living
+
+    async def start(self) -> None:
+        """Prepares the database and topics, then begins to relay, deliver and work. Waits for engines that are away."""
+        await self._patiently("database", self._prepare)
+        await self._patiently("broker", self._transport.start)
+        if self.subscriptions.topics:
+            self._delivery = Delivery(self.name, self.database, self.subscriptions, self._transport, self.settings)
+            await self._patiently("broker", self._delivery.start)
+        self._background = asyncio.create_task(self._lead(), name=f"{self.name}-lease")
+        self._state = "ok"
+        log.info("ready")
+
+    async def stop(self) -> None:
+        """Ends started work, commits offsets, publishes what was said, gives the lease back, closes connections."""
+        self._state = "stopping"
+        if self._delivery:
+            await self._delivery.stop()
+        if self._background:
+            self._background.cancel()
+            await asyncio.gather(self._background, return_exceptions=True)
+        await self._transport.stop()
+        await self.peers.close()
+        self.database.close()
+
+    async def _prepare(self) -> None:
+        epoch = await self._epoch()
+        for store in self.stores:
+            store.epoch = epoch
+            await store.collection.ensure(store.indexes)
+        for collection, indexes in self._collections:
+            await collection.inner.ensure(indexes)
+        for action in self._at_start:
+            await action()
+
+    async def _epoch(self) -> int:
+        found = await self.database.collection("meta").find_one({"_id": "epoch"})
+        return int(found["value"]) if found else 0
+
+    async def _patiently(self, what: str, step: Callable[[], Awaitable[object]]) -> None:
+        pause = 0.05
+        while True:
+            try:
+                await step()
+            except EngineAway as away:
+                self._state = f"waiting for the {what}"
+                log.info("waiting", engine=what, reason=away.detail)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            else:
+                return
+
+    async def _lead(self) -> None:
+        relay = Relay(self.name, self.stores, self._transport, self.database, self.signals, self.settings)
+        workers = Workers(self.name, self._duties, self.clock, self.signals, self.settings)
+        while True:
+            async with self._lease.held():
+                metrics.LEASE_HELD.labels(self.name).set(1)
+                duties = [asyncio.create_task(relay.run()), asyncio.create_task(self._lease.keep())]
+                if self._duties:
+                    duties.append(asyncio.create_task(workers.run()))
+                try:
+                    await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    metrics.LEASE_HELD.labels(self.name).set(0)
+                    for duty in duties:
+                        duty.cancel()
+                    ended = await asyncio.gather(*duties, return_exceptions=True)
+            for problem in ended:
+                if isinstance(problem, Exception):
+                    log.error("a background task ended", exc_info=problem)
+
+    async def _check_state(self) -> None:
+        if isinstance(self.clock, MovableClock):
+            metrics.CLOCK_OFFSET.labels(self.name).set(self.clock.offset().total_seconds())
+        if self._state != "ok":
+            raise EngineAway(self._state)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the service decides the order in which things end."""
+
+    def capture_signals(self) -> Any:
+        import contextlib  # noqa: PLC0415
+
+        return contextlib.nullcontext()
+
+
+def run(compose: Callable[[Set], Service], settings: type[Set]) -> None:
+    """Runs one service as this process until SIGTERM or SIGINT. Exit code 2 for settings that are wrong."""
+    try:
+        read = load(settings)
+        service = compose(read)
+    except ConfigurationError as error:
+        sys.exit(f"can't start: {error}")
+    configure(service.name, read)
+    asyncio.run(_serve(service, read))
+
+
+async def _serve(service: Service, settings: ServiceSettings) -> None:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    server = _Server(
+        uvicorn.Config(
+            service.app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.stop_timeout_seconds),
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    starting = asyncio.create_task(service.start())
+    waiting = asyncio.create_task(ending.wait())
+    await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    try:
+        async with asyncio.timeout(settings.stop_timeout_seconds):
+            server.should_exit = True
+            await serving
+            await service.stop()
+    except TimeoutError:
+        log.warning("started work did not end in time; it is repeated by whoever comes next")
+    if not starting.cancelled() and starting.exception():
+        log.error("start failed", exc_info=starting.exception())
+        sys.exit(1)

@@ -1,0 +1,105 @@
+"""What every service can be told, from the environment (`RATHAUS_...`). A wrong or unknown one stops the start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.errors import ConfigurationError
+
+PREFIX = "RATHAUS_"
+
+
+class ServiceSettings(BaseSettings):
+    """Common to all services. Times in seconds, sizes in bytes, unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    kafka_url: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma-separated host:port")
+    kafka_replication: int = Field(1, ge=1, description="replicas of each topic; 3 on a cluster")
+    mongo_url: str = Field(
+        "mongodb://127.0.0.1:27017/?retryWrites=false",
+        description="MongoDB connection string; each service has its own database",
+    )
+    database_prefix: str = Field(
+        "rathaus_", pattern=r"^[a-z0-9_]*$", description="before the service's name: its database"
+    )
+    group_prefix: str = Field(
+        "rathaus.", pattern=r"^[a-z0-9_.-]*$", description="before the service's name: its consumer group"
+    )
+    database_timeout_seconds: float = Field(
+        1.5, gt=0, le=60, description="longest wait for the database for one operation"
+    )
+
+    http_host: str = Field("127.0.0.1", description="address to listen on")
+    http_port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    request_timeout_seconds: float = Field(10, gt=0, description="longest time for a request; then 503")
+    body_limit_bytes: int = Field(1_048_576, gt=0, description="longest request body, other than a file")
+    file_limit_bytes: int = Field(52_428_800, gt=0, description="longest file uploaded")
+    stop_timeout_seconds: float = Field(10, gt=0, description="time for started work to end after SIGTERM")
+
+    files_dir: Path = Field(Path(".rathaus/files"), description="where files are kept (attachments, notices)")
+    clock_file: Path | None = Field(
+        None, description="file with the clock's offset, for demos and tests; none: the machine's clock"
+    )
+
+    issuer: str = Field("http://127.0.0.1:8080/identity", description="who signs the tokens (`iss`)")
+    jwks_url: str = Field("http://127.0.0.1:8081/identity/v1/jwks", description="where the issuer's public keys are")
+    audience: str = Field("rathaus", description="for whom the tokens are (`aud`)")
+    client_id: str = Field("", description="this service's own machine client, to fetch what an event refers to")
+    client_secret: SecretStr = Field(SecretStr(""), description="its secret")
+    service_urls: dict[str, str] = Field(
+        default_factory=dict, description='base addresses of the services by name, as JSON: {"catalog": "http://..."}'
+    )
+
+    log_format: Literal["json", "console", "auto"] = Field(
+        "auto", description="auto: readable on a terminal, else JSON"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is written")
+
+    lease_seconds: float = Field(
+        3, gt=0.2, description="a relay whose lease counter stands still this long is taken over"
+    )
+    relay_poll_seconds: float = Field(1, gt=0, description="the relay looks for unpublished events at least this often")
+    work_poll_seconds: float = Field(0.5, gt=0, description="due work is looked for at least this often")
+    work_concurrency: int = Field(16, ge=1, description="due work done at a time")
+    delivery_concurrency: int = Field(32, ge=1, description="subjects of one partition handled at a time")
+    delivery_attempts: int = Field(
+        3, ge=1, description="tries of an event that fails in an unknown way, before it is parked"
+    )
+    delivery_halt_after: int = Field(
+        20, ge=1, description="subjects parked for unknown failures within a minute at which the consumer stops instead"
+    )
+    parked_retry_seconds: float = Field(1, gt=0, description="events parked as waiting are tried again this often")
+    stuck_seconds: float = Field(60, gt=0, description="a consumer with lag and no progress for so long is restarted")
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def known_variables(settings: Iterable[type[BaseSettings]]) -> set[str]:
+    """The names of the environment variables that these settings read."""
+    return {PREFIX + name.upper() for each in settings for name in each.model_fields}
+
+
+def load(settings: type[S], **overrides: Any) -> S:
+    """Reads the settings from the environment.
+
+    Raises:
+        ConfigurationError: a value is wrong, or a `RATHAUS_` variable isn't known; the message names it.
+    """
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known_variables([settings]))
+    if unknown:
+        raise ConfigurationError(f"unknown setting{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}")
+    try:
+        return settings(**overrides)
+    except ValidationError as error:
+        findings = "; ".join(
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+        )
+        raise ConfigurationError(f"wrong settings: {findings}") from None
