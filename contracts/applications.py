@@ -101,6 +101,7 @@ class IdentityEvidence(Part):
     party_id: Uuid
     trust_level: TrustLevel
     method: Code
+    """As in `account_registered`; `id_card_shown` at the desk."""
     recorded_at: Timestamp
 
 
@@ -183,7 +184,10 @@ class InformationRequested(Event):
 
 
 class InformationSupplied(Event):
-    """A request for information was answered; whether that suffices is for the authority to say."""
+    """A request for information was answered. Consumed by clerk systems.
+
+    Does not say that the answer suffices: that is for the authority to say.
+    """
 
     topic = topics.APPLICATIONS
     name = "information_supplied"
@@ -210,6 +214,7 @@ class FeeItem(Part):
     """One line of a fee assessment, by the code that the service's data gives it."""
 
     fee: Code
+    """From the fees of the service's version."""
     amount: Money
 
 

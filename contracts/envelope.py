@@ -32,7 +32,7 @@ class EnvelopeError(ValueError):
 class Event(BaseModel):
     """What happened, as a fact: a frozen model of value types. Subclasses name their type and topic."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     topic: ClassVar[Topic]
     name: ClassVar[str]
@@ -53,7 +53,7 @@ class Event(BaseModel):
 class Envelope(BaseModel):
     """The attributes that travel with each event."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     id: Uuid
     source: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9-]+/[a-z0-9-]+/[A-Za-z0-9-]+$")]
@@ -98,14 +98,16 @@ class Envelope(BaseModel):
         return [*found, ("content-type", CONTENT_TYPE.encode())]
 
     @classmethod
-    def parse(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
+    def parse(cls, headers: Iterable[tuple[str, bytes | None]]) -> Self:
         """Reads Kafka headers.
 
         Raises:
             EnvelopeError: a header is missing, malformed, not UTF-8, or of another CloudEvents version.
         """
         try:
-            found = {name[3:]: value.decode() for name, value in headers if name.startswith("ce_")}
+            found = {
+                name[3:]: value.decode() for name, value in headers if name.startswith("ce_") and value is not None
+            }
         except UnicodeDecodeError as error:
             raise EnvelopeError("a header is not UTF-8") from error
         if found.pop("specversion", None) != "1.0":

@@ -55,7 +55,10 @@ class NoticeProvided(Event):
 
 
 class NotificationSent(Event):
-    """The addressee was told that something is in the mailbox; starts the ten days of VwVfG § 41 (2a)."""
+    """The addressee was told that something is in the mailbox; starts the ten days of VwVfG § 41 (2a).
+
+    Does not say that the message was read. Consumed by clerk systems and records.
+    """
 
     topic = topics.NOTIFICATIONS
     name = "notification_sent"
