@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import httpx
 import jsonschema_rs
 import pytest
 import uvicorn
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.payment_provider import derived
@@ -38,6 +39,7 @@ from examples.payment_provider.rules import (
 from examples.payment_provider.settings import Settings, SettingsMissing, from_environment
 from examples.payment_provider.store import Store
 
+ROOT = Path(__file__).parents[3]
 AT = "/paymenttransaction/witten/fees"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SETTINGS = Settings(client_id="town", client_secret="a-secret", switch_token="another")
@@ -231,6 +233,53 @@ def test_every_commit_is_synced_to_the_disk(store: Store) -> None:
     assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
+async def test_kill_9_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    """The program itself, as the README starts it."""
+    async with program(tmp_path) as client:
+        await switch(client, mode="cancel", next=1)
+        answered = [(await initiate(client, f"demand-{number}"))["transactionId"] for number in range(20)]
+    async with program(tmp_path) as client:
+        found = [await client.get(AT, params={"requestId": f"demand-{number}"}) for number in range(20)]
+        information = [answer.json()["paymentInformation"] for answer in found]
+        assert [one["transactionId"] for one in information] == answered
+        assert [one["status"] for one in information] == ["CANCELED"] + ["INITIAL"] * 19
+
+
+@asynccontextmanager
+async def program(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """The provider in a process of its own, ended without a chance to tidy up."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        "PROVIDER_CLIENT_ID": SETTINGS.client_id,
+        "PROVIDER_CLIENT_SECRET": SETTINGS.client_secret,
+        "PROVIDER_SWITCH_TOKEN": SETTINGS.switch_token,
+        "PORT": str(port),
+        "DATA_DIR": str(data_dir),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "examples.payment_provider", cwd=ROOT, env=environment
+    )
+    try:
+        async with asyncio.timeout(30), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            while not await is_ready(client):
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+            client.headers["Authorization"] = f"Bearer {await token(client)}"
+            yield client
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 # What is refused
 
 
@@ -313,6 +362,7 @@ async def test_unknown_paths_are_problems_too(client: httpx.AsyncClient) -> None
 cents = st.integers(1, 100_000)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(cents, cents), min_size=1, max_size=99))
 def test_the_bill_is_the_sum_of_its_lines(lines: list[tuple[int, int]]) -> None:
     total = sum(net + tax for net, tax in lines)
@@ -323,6 +373,7 @@ def test_the_bill_is_the_sum_of_its_lines(lines: list[tuple[int, int]]) -> None:
         bill_of(asked | {"grosAmount": Decimal(total + 1) / 100})
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
@@ -331,6 +382,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         return
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from(Mode), st.none() | st.integers(1, 5))
 def test_a_mode_ends_after_its_transactions(mode: Mode, count: int | None) -> None:
     switches = Switches(mode, count)
@@ -340,6 +392,7 @@ def test_a_mode_ends_after_its_transactions(mode: Mode, count: int | None) -> No
     assert switches.mode is (mode if count is None else Mode.NORMAL)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from([Status.PAYED, Status.FAILED, Status.CANCELED]), min_size=1))
 def test_a_decided_payment_never_changes(wishes: list[Status]) -> None:
     payment = open_payment(
@@ -454,6 +507,7 @@ async def test_people_are_sent_back_to_web_addresses_only(client: httpx.AsyncCli
     assert "Bezahlt" in answer.text
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_a_redirect_is_http_or_nothing(text: str) -> None:
     for url in (text, f"http{text}", f"https://{text}"):
