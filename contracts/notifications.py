@@ -118,5 +118,6 @@ class AnnouncementFailed(Event):
     case_id: Uuid
     decision_id: Uuid
     rule: Code
+    """As in `notice_announced`."""
     rule_version: VersionNumber
     provision_ended_on: LegalDate

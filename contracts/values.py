@@ -37,7 +37,10 @@ class ValueType:
 
 
 def _as_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # the first or last hours of the calendar, elsewhere
+        raise ValueError("not a time in UTC") from error
 
 
 def _rfc3339(value: datetime) -> str:
