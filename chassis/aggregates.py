@@ -119,7 +119,7 @@ class Request:
     client: str
     """The token's subject."""
     route: str
-    """Method and path template."""
+    """Method and path."""
     key: str
     """Idempotency-Key, or for PUT, PATCH and DELETE a fresh one: those are idempotent by themselves."""
     body_hash: str

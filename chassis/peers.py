@@ -19,7 +19,10 @@ _EARLY_SECONDS = 30.0
 
 
 class Peers:
-    """The other services, as this one's machine client may use them: for due work and requests, never for subscribers."""
+    """The other services, as this one's machine client may use them.
+
+    For due work and requests, never for subscribers.
+    """
 
     def __init__(self, settings: ServiceSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings

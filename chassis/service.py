@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -178,9 +179,8 @@ class Service:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the service decides the order in which things end."""
 
-    def capture_signals(self) -> Any:
-        import contextlib  # noqa: PLC0415
-
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Leaves the signals alone."""
         return contextlib.nullcontext()
 
 
@@ -212,13 +212,17 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
             timeout_graceful_shutdown=int(settings.stop_timeout_seconds),
         )
     )
-    serving = asyncio.create_task(server.serve())
-    starting = asyncio.create_task(service.start())
-    waiting = asyncio.create_task(ending.wait())
-    await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
+    serving = asyncio.create_task(server.serve(), name="http")
+    starting = asyncio.create_task(service.start(), name="start")
+    waiting = asyncio.create_task(ending.wait(), name="signal")
+    await asyncio.wait({waiting, serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+    failed = starting.done() and starting.exception() is not None
+    if not failed:
+        await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
+    for task in (starting, waiting):
+        task.cancel()
+    ended = await asyncio.gather(starting, waiting, return_exceptions=True)
     try:
         async with asyncio.timeout(settings.stop_timeout_seconds):
             server.should_exit = True
@@ -226,6 +230,6 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
             await service.stop()
     except TimeoutError:
         log.warning("started work did not end in time; it is repeated by whoever comes next")
-    if not starting.cancelled() and starting.exception():
-        log.error("start failed", exc_info=starting.exception())
+    if failed:
+        log.error("can't start", reason=str(ended[0]))
         sys.exit(1)

@@ -94,7 +94,11 @@ class Workers:
         await self._slots.acquire()
         task = asyncio.create_task(self._done(duty, work))
         self._running[place] = task
-        task.add_done_callback(lambda _: (self._running.pop(place, None), self._slots.release()))
+        task.add_done_callback(lambda _: self._ended(place))
+
+    def _ended(self, place: tuple[str, str, str]) -> None:
+        self._running.pop(place, None)
+        self._slots.release()
 
     async def _done(self, duty: Duty, work: Work[Any]) -> None:
         started = time.monotonic()

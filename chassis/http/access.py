@@ -68,7 +68,7 @@ class Access:
         caller: Caller = request.state.caller
         return caller
 
-    async def admit(self, request: Request, route: str, verifier: Verifier) -> None:
+    async def admit(self, request: Request, verifier: Verifier) -> None:
         """Checks token, town and headers, before anything of the body is parsed.
 
         Raises:
@@ -76,7 +76,7 @@ class Access:
         """
         principal = await self._principal(request, verifier)
         await self._check_body(request)
-        request.state.caller = Caller(principal, await self._change(request, route, principal))
+        request.state.caller = Caller(principal, await self._change(request, principal))
 
     async def _principal(self, request: Request, verifier: Verifier) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -116,8 +116,9 @@ class Access:
         if given not in self.media_types:
             raise UnsupportedMediaType(f"send one of: {', '.join(sorted(self.media_types))}")
 
-    async def _change(self, request: Request, route: str, principal: Principal) -> aggregates.Request:
+    async def _change(self, request: Request, principal: Principal) -> aggregates.Request:
         path = request.url.path
+        route = f"{request.method} {path}"  # the path itself, so that one key may serve in two towns
         expected = self._expected(request)
         if request.method != "POST" or not self.idempotency_key:
             return aggregates.Request(principal.subject, route, str(uuid4()), "", expected)

@@ -59,7 +59,7 @@ class Route(APIRoute):
 
         async def _handle(request: Request) -> Response:
             request.scope["path_template"] = self.path
-            await access.admit(request, name, request.app.state.verifier)
+            await access.admit(request, request.app.state.verifier)
             return await inner(request)
 
         return _handle

@@ -1,0 +1,493 @@
+"""From the broker to handlers: each event decoded by itself, subjects side by side, one subject in order, none skipped.
+
+A partition with unfinished work is paused while polling goes on, so an outage of any length keeps the group together.
+Offsets are committed once the work of a chunk is done: applied, ignored, or parked durably.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from faststream.kafka import KafkaBroker
+from pydantic import ValidationError
+
+from chassis import context, metrics
+from chassis.aggregates import Received
+from chassis.errors import EngineAway, Failure, NotFound, NotYet
+from chassis.events.parking import (
+    PARKED,
+    WAITING,
+    ParkedSubject,
+    Parking,
+    Positions,
+    Stored,
+    Trouble,
+    describe,
+    follows,
+    place_of,
+)
+from chassis.events.subscriptions import Subscriptions
+from chassis.events.transport import Transport
+from chassis.logging import get_logger
+from chassis.mongo import Database
+from chassis.settings import ServiceSettings
+from contracts.envelope import Envelope, EnvelopeError
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+CHUNK = 500
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+_HALT_WINDOW_SECONDS = 60.0
+_HALT_PAUSE_SECONDS = 5.0
+_WATCH_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What one assigned partition has to do."""
+
+    queue: deque[ConsumerRecord] = field(default_factory=deque)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while events of it are applied, so that a replay of parked ones does not run beside."""
+    task: asyncio.Task[None] | None = None
+    done: int = 0
+    """Offset behind the last event done."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What is known of the subjects in a run of records."""
+
+    positions: dict[str, int]
+    parked: set[str]
+    moved: dict[str, int] = field(default_factory=dict)
+
+
+async def patiently(step: Callable[[], Awaitable[T]], what: str) -> T:
+    """Repeats a step for as long as an engine is away, with growing pauses."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await step()
+        except EngineAway as away:
+            log.warning("waiting for an engine", step=what, reason=away.detail)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """One consumer of one service."""
+
+    def __init__(
+        self,
+        service: str,
+        database: Database,
+        subscriptions: Subscriptions,
+        transport: Transport,
+        settings: ServiceSettings,
+    ) -> None:
+        self._service = service
+        self._subscriptions = subscriptions
+        self._transport = transport
+        self._settings = settings
+        self._positions = Positions(database, service)
+        self.parking = Parking(database, service)
+        self.group = settings.group_prefix + service
+        self._broker: KafkaBroker | None = None
+        self._partitions: dict[TopicPartition, _Partition] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unknown: deque[tuple[float, str]] = deque()
+        self._halted = False
+        self._stopping = False
+        self._progress = time.monotonic()
+
+    # Living
+
+    async def start(self) -> None:
+        """Joins the group.
+
+        Raises:
+            EngineAway: broker or database can't be reached.
+        """
+        await self.parking.collection.ensure(self.parking.indexes)
+        await self._connect()
+        self._tasks = [
+            asyncio.create_task(self._forever(self._look_at_parked, self._settings.parked_retry_seconds)),
+            asyncio.create_task(self._forever(self._watch, _WATCH_SECONDS)),
+        ]
+
+    async def _connect(self) -> None:
+        names = [topic.name for topic in self._subscriptions.topics]
+        self._broker = await self._transport.subscribe(names, self.group, self, self._on_records)
+
+    async def stop(self) -> None:
+        """Ends the chunks that were begun, commits them, leaves the group."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        working = [partition.task for partition in self._partitions.values() if partition.task]
+        if working:
+            _, late = await asyncio.wait(working, timeout=self._settings.stop_timeout_seconds / 2)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_seconds / 2):
+                await broker.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            log.warning("the consumer was dropped rather than closed", reason=describe(error))
+
+    async def _forever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await step()
+            except EngineAway as away:
+                log.warning("waiting for an engine", reason=away.detail)
+            except Exception:
+                log.exception("a consumer's background step failed")
+
+    @property
+    def _consumer(self) -> Any:
+        """aiokafka's consumer of the one subscriber."""
+        if self._broker is None:
+            raise EngineAway("not connected to the broker")
+        subscriber: Any = next(iter(self._broker.subscribers))
+        if subscriber.consumer is None:
+            raise EngineAway("not connected to the broker")
+        return subscriber.consumer
+
+    # Records in
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Gives up what is unfinished: whoever gets the partition reads from the last commit."""
+        gone = [self._partitions.pop(each) for each in revoked if each in self._partitions]
+        tasks = [partition.task for partition in gone if partition.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def on_partitions_assigned(self, _: Iterable[TopicPartition]) -> None:
+        """Nothing: records may arrive before this ends, so state is made with the first of them."""
+        self._progress = time.monotonic()
+
+    async def _on_records(self, records: tuple[ConsumerRecord, ...]) -> None:
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            partition = self._partitions.setdefault(place, _Partition())
+            partition.queue.append(record)
+            if partition.task is None or partition.task.done():
+                with contextlib.suppress(IllegalStateError, EngineAway):
+                    self._consumer.pause(place)
+                partition.task = asyncio.create_task(self._work(place, partition))
+
+    async def _work(self, place: TopicPartition, partition: _Partition) -> None:
+        while partition.queue and not self._stopping:
+            records = [partition.queue.popleft() for _ in range(min(CHUNK, len(partition.queue)))]
+            async with partition.lock:
+                await self._apply_all(records)
+            await self._commit(place, records[-1].offset + 1)
+            partition.done = records[-1].offset + 1
+            self._progress = time.monotonic()
+        if not self._stopping:
+            with contextlib.suppress(IllegalStateError, EngineAway):
+                self._consumer.resume(place)
+
+    async def _commit(self, place: TopicPartition, offset: int) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._consumer.commit({place: (offset, "")})
+            except (CommitFailedError, IllegalStateError):
+                log.info("offset not committed: the partition went elsewhere", topic=place.topic)
+                return
+            except (KafkaError, EngineAway) as error:
+                log.warning("offset can't be committed at present", reason=describe(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return
+
+    # Applying
+
+    async def _apply_all(self, records: list[ConsumerRecord]) -> None:
+        read = [(record, _envelope_of(record)) for record in records]
+        sources = {envelope.source for _, envelope in read if isinstance(envelope, Envelope)}
+        chunk = _Chunk(
+            await patiently(lambda: self._positions.load(sources), "positions"),
+            await patiently(lambda: self.parking.parked_among(sources), "parked"),
+        )
+        lines: dict[bytes, list[tuple[ConsumerRecord, Envelope | EnvelopeError]]] = {}
+        for record, envelope in read:
+            lines.setdefault(record.key or b"", []).append((record, envelope))
+        slots = asyncio.Semaphore(self._settings.delivery_concurrency)
+
+        async def _line(events: list[tuple[ConsumerRecord, Envelope | EnvelopeError]]) -> None:
+            async with slots:
+                for record, envelope in events:
+                    await self._one(record, envelope, chunk)
+
+        async with asyncio.TaskGroup() as group:
+            for events in lines.values():
+                group.create_task(_line(events))
+        await patiently(lambda: self._positions.save(chunk.moved), "positions")
+
+    async def _one(self, record: ConsumerRecord, envelope: Envelope | EnvelopeError, chunk: _Chunk) -> None:
+        if isinstance(envelope, EnvelopeError):
+            await self._park_undecodable(record)
+            return
+        stored = Stored.of(record, place_of(envelope))
+        if await self._joined(envelope, stored, chunk):
+            return
+        source = envelope.source
+        trouble = await self._applied(envelope, stored, chunk.positions.get(source))
+        if trouble is not None:
+            await self._park(envelope, stored, trouble, chunk)
+            return
+        chunk.positions[source] = chunk.moved[source] = max(stored.at, chunk.positions.get(source, 0))
+
+    async def _joined(self, envelope: Envelope, stored: Stored, chunk: _Chunk) -> bool:
+        """Adds an event of a parked subject to those parked, if it is still parked."""
+        source = envelope.source
+        if source not in chunk.parked:
+            return False
+        if await patiently(lambda: self.parking.join(self.parking.id_of(source), stored), "parking"):
+            self._count(envelope, "parked")
+            return True
+        chunk.parked.discard(source)
+        chunk.positions.update(await patiently(lambda: self._positions.load([source]), "positions"))
+        return False
+
+    async def _park(self, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: _Chunk) -> None:
+        source = envelope.source
+        if source in chunk.moved:
+            # First what was done of the subject: its parked line must not begin before that.
+            moved = {source: chunk.moved[source]}
+            await patiently(lambda: self._positions.save(moved), "positions")
+        document_id = self.parking.id_of(source)
+        await patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+        chunk.parked.add(source)
+        self._count(envelope, "parked")
+        log.log(
+            logging.WARNING if trouble.status == WAITING else logging.ERROR,
+            "event parked",
+            event_type=envelope.type,
+            event_id=envelope.id,
+            tenant=envelope.tenant,
+            reason=trouble.reason,
+            detail=trouble.detail,
+        )
+
+    async def _park_undecodable(self, record: ConsumerRecord) -> None:
+        document_id = f"{self._service}#{record.topic}/{record.partition}/{record.offset}"
+        trouble = Trouble(PARKED, "undecodable", "EnvelopeError")
+        await patiently(
+            lambda: self.parking.park(document_id, "", Stored.of(record, record.offset), trouble), "parking"
+        )
+        log.error(
+            "event parked", reason="undecodable", topic=record.topic, partition=record.partition, offset=record.offset
+        )
+        metrics.EVENTS_HANDLED.labels(self._service, "undecodable", "parked").inc()
+
+    async def _applied(self, envelope: Envelope, stored: Stored, last: int | None) -> Trouble | None:
+        """Applies one event; why it can't be, if it can't."""
+        if not follows(stored.at, last):
+            return Trouble(WAITING, "hole", f"sequence {envelope.sequence} came, something before it is missing")
+        found = self._subscriptions.find(envelope.type)
+        if found is None:
+            self._count(envelope, "ignored")
+            return None
+        model, handler = found
+        try:
+            event = Received(envelope, model.model_validate_json(stored.value))
+        except ValidationError as error:
+            return Trouble(PARKED, "undecodable", f"{error.error_count()} fields are not as the contract says")
+        here = context.fresh(envelope.correlationid, envelope.id, envelope.traceparent)
+        with context.entered(here, event_id=envelope.id, tenant=envelope.tenant, case=envelope.case):
+            return await self._handled(event, handler)
+
+    async def _handled(self, event: Received[Any], handler: Callable[[Any], Awaitable[object]]) -> Trouble | None:
+        attempt, pause = 0, _FIRST_PAUSE
+        while True:
+            try:
+                await handler(event)
+            except EngineAway as away:
+                log.warning("waiting for an engine", reason=away.detail)
+            except (NotYet, NotFound) as error:
+                return Trouble(WAITING, "not_yet", f"{error.code}: {error.detail}")
+            except Failure as error:
+                return Trouble(PARKED, "rejected", f"{error.code}: {error.detail}")
+            except Exception as error:
+                attempt += 1
+                log.exception("a subscriber failed", event_type=event.envelope.type, attempt=attempt)
+                if attempt >= self._settings.delivery_attempts and not self._halts(event.envelope.source):
+                    return Trouble(PARKED, "failed", describe(error))
+                if self._halted:
+                    await asyncio.sleep(_HALT_PAUSE_SECONDS)
+            else:
+                self._recovered()
+                self._count(event.envelope, "applied")
+                late = (datetime.now(UTC) - event.envelope.time).total_seconds()
+                metrics.DELIVERY_SECONDS.labels(self._service).observe(max(late, 0.0))
+                return None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _halts(self, source: str) -> bool:
+        """Whether so much fails at once that the fault must be ours: then the consumer stands and alerts."""
+        now = time.monotonic()
+        while self._unknown and now - self._unknown[0][0] > _HALT_WINDOW_SECONDS:
+            self._unknown.popleft()
+        if source not in {known for _, known in self._unknown}:
+            self._unknown.append((now, source))
+        halts = len(self._unknown) > self._settings.delivery_halt_after
+        if halts and not self._halted:
+            log.error("the consumer stopped: too many subjects fail at once", subjects=len(self._unknown))
+            metrics.CONSUMER_HALTED.labels(self._service).set(1)
+        self._halted = halts
+        return halts
+
+    def _recovered(self) -> None:
+        if self._halted:
+            self._halted = False
+            self._unknown.clear()
+            metrics.CONSUMER_HALTED.labels(self._service).set(0)
+            log.info("the consumer goes on")
+
+    def _count(self, envelope: Envelope, outcome: str) -> None:
+        metrics.EVENTS_HANDLED.labels(self._service, envelope.type, outcome).inc()
+
+    # Parked subjects: the partition's owner tries them again, or does what was asked
+
+    async def _look_at_parked(self) -> None:
+        async for row in self.parking.to_look_at():
+            partition = self._partitions.get(TopicPartition(row["topic"], row["partition"]))
+            if partition is None and not self._owns(row["topic"], row["partition"]):
+                continue
+            if partition is None:
+                partition = self._partitions.setdefault(TopicPartition(row["topic"], row["partition"]), _Partition())
+            async with partition.lock:
+                await self._drain(row["_id"])
+        for status, count in (await self.parking.counts()).items():
+            metrics.EVENTS_PARKED.labels(self._service, status).set(count)
+
+    def _owns(self, topic: str, number: int) -> bool:
+        try:
+            return TopicPartition(topic, number) in self._consumer.assignment()
+        except EngineAway:
+            return False
+
+    async def _drain(self, document_id: str) -> None:
+        while subject := await self.parking.load(document_id):
+            if not subject.events:
+                await self.parking.settled(document_id, -1)
+                return
+            if not await self._drained_one(subject):
+                return
+
+    async def _drained_one(self, subject: ParkedSubject) -> bool:
+        """Tries the first parked event; whether the next may be tried."""
+        stored = subject.events[0]
+        envelope = _envelope_of(stored)
+        if isinstance(envelope, EnvelopeError):
+            return await self._drained_undecodable(subject, stored)
+        source = envelope.source
+        last = (await self._positions.load([source])).get(source)
+        if subject.asked == "discard":
+            await self._discarded(subject, stored, envelope)
+            return True
+        trouble = await self._applied(envelope, stored, last)
+        if trouble is not None:
+            await self.parking.again(subject, trouble)
+            return False
+        await self._positions.save({source: stored.at})
+        await self.parking.settled(subject.id, stored.at)
+        return True
+
+    async def _drained_undecodable(self, subject: ParkedSubject, stored: Stored) -> bool:
+        if subject.asked == "discard":
+            log.warning("parked bytes discarded", topic=stored.topic, partition=stored.partition, offset=stored.offset)
+            await self.parking.settled(subject.id, stored.at)
+            return True
+        await self.parking.again(subject, Trouble(PARKED, "undecodable", "EnvelopeError"))
+        return False
+
+    async def _discarded(self, subject: ParkedSubject, stored: Stored, envelope: Envelope) -> None:
+        """Gives up the first event; behind a hole, gives up what is missing instead and keeps the event."""
+        if subject.reason == "hole":
+            await self._positions.save({envelope.source: stored.at - 1})
+            await self.parking.again(subject, Trouble(WAITING, "not_yet", "the hole was accepted"))
+            log.warning("a hole was accepted", event_id=envelope.id, sequence=envelope.sequence)
+            return
+        await self._positions.save({envelope.source: stored.at})
+        await self.parking.settled(subject.id, stored.at)
+        self._count(envelope, "discarded")
+        log.warning("parked event discarded", event_type=envelope.type, event_id=envelope.id)
+
+    # Watching over ourselves
+
+    async def _watch(self) -> None:
+        """Lag with no progress means that the client hangs: it is restarted."""
+        lag = await self._lag()
+        now = time.monotonic()
+        working = any(partition.task and not partition.task.done() for partition in self._partitions.values())
+        if lag == 0 or working:
+            self._progress = now
+        if now - self._progress <= self._settings.stuck_seconds:
+            return
+        log.error("the consumer makes no progress: it is restarted", lag=lag)
+        metrics.CONSUMER_RESTARTS.labels(self._service).inc()
+        await self._disconnect()
+        await self.on_partitions_revoked(list(self._partitions))
+        await patiently(self._connect, "broker")
+        self._progress = time.monotonic()
+
+    async def _lag(self) -> int | None:
+        """Events not yet done in our partitions; None where the client doesn't answer."""
+        try:
+            async with asyncio.timeout(_WATCH_SECONDS):
+                consumer = self._consumer
+                assigned = list(consumer.assignment())
+                ends = await consumer.end_offsets(assigned) if assigned else {}
+                done = {place: await self._done(consumer, place) for place in assigned}
+        except (TimeoutError, KafkaError, IllegalStateError, EngineAway):
+            return None
+        by_topic: dict[str, int] = {topic.name: 0 for topic in self._subscriptions.topics}
+        for place, end in ends.items():
+            by_topic[place.topic] += max(end - done[place], 0)
+        for topic, count in by_topic.items():
+            metrics.CONSUMER_LAG.labels(self._service, topic).set(count)
+        return sum(by_topic.values())
+
+    async def _done(self, consumer: Any, place: TopicPartition) -> int:
+        partition = self._partitions.get(place)
+        if partition and partition.done:
+            return partition.done
+        return int(await consumer.committed(place) or 0)
+
+
+def _envelope_of(record: ConsumerRecord | Stored) -> Envelope | EnvelopeError:
+    try:
+        return Envelope.parse((name, value or b"") for name, value in record.headers)
+    except EnvelopeError as error:
+        return error

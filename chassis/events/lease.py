@@ -1,0 +1,88 @@
+"""One lease holder a service: it relays and works.
+
+It is taken over when its counter stands still on the challenger's own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
+
+from chassis.errors import DuplicateKey, EngineAway
+from chassis.logging import get_logger
+from chassis.mongo import Database
+
+log = get_logger(__name__)
+
+_LEASE = "lease"
+
+
+class Lease:
+    """A document with a holder and a counter. No clock of another machine is ever compared with ours."""
+
+    def __init__(self, database: Database, seconds: float, service: str) -> None:
+        self._collection = database.collection("meta")
+        self._seconds = seconds
+        self._service = service
+        self._me = uuid4().hex
+        self._renewed = 0.0
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Waits until the lease is ours, and gives it back at the end."""
+        await self._acquire()
+        log.info("lease taken")
+        try:
+            yield
+        finally:
+            with suppress(EngineAway):
+                await asyncio.shield(
+                    self._collection.update({"_id": _LEASE, "holder": self._me}, {"$set": {"holder": ""}})
+                )
+
+    async def keep(self) -> None:
+        """Renews until it is lost, then returns."""
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            try:
+                renewed = await self._collection.update({"_id": _LEASE, "holder": self._me}, {"$inc": {"counter": 1}})
+            except EngineAway:
+                if time.monotonic() - self._renewed > self._seconds:
+                    log.warning("lease given up: the database is away")
+                    return
+                continue
+            if not renewed:
+                log.warning("lease lost")
+                return
+            self._renewed = time.monotonic()
+
+    async def _acquire(self) -> None:
+        seen: tuple[str, int] | None = None
+        since = time.monotonic()
+        while True:
+            try:
+                found = await self._collection.find_one({"_id": _LEASE})
+                now = (found["holder"], found["counter"]) if found else None
+                if now != seen or now is None:
+                    seen, since = now, time.monotonic()
+                free = now is None or now[0] in {"", self._me} or time.monotonic() - since > self._seconds
+                if free and await self._take(now):
+                    self._renewed = time.monotonic()
+                    return
+            except EngineAway:
+                seen = None
+            await asyncio.sleep(self._seconds / 6)
+
+    async def _take(self, now: tuple[str, int] | None) -> bool:
+        if now is None:
+            try:
+                await self._collection.insert({"_id": _LEASE, "holder": self._me, "counter": 1})
+            except DuplicateKey:
+                return False
+            return True
+        holder, counter = now
+        where = {"_id": _LEASE, "holder": holder, "counter": counter}
+        return await self._collection.update(where, {"$set": {"holder": self._me, "counter": counter + 1}})

@@ -1,0 +1,193 @@
+"""From documents to the broker: every event said is published, in order within its subject, at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chassis import metrics
+from chassis.aggregates import Signals, Store, envelope_of
+from chassis.errors import EngineAway
+from chassis.events.transport import Transport
+from chassis.logging import get_logger
+from chassis.mongo import Database, Document, Update
+from chassis.settings import ServiceSettings
+from contracts.envelope import Envelope
+
+log = get_logger(__name__)
+
+CHUNK = 200
+"""Subjects in flight at a time."""
+_PAST = datetime(1970, 1, 1, tzinfo=UTC)
+_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Subject:
+    """What one document has to tell, and how far the broker acknowledged it."""
+
+    id: str
+    sequence: int
+    waiting: list[tuple[Envelope, dict[str, Any]]]
+    acknowledged: int = 0
+    failed: BaseException | None = None
+    told: list[Envelope] = field(default_factory=list)
+
+
+class Relay:
+    """Publishes what the stores' documents have to tell, for as long as the lease is held."""
+
+    def __init__(
+        self,
+        service: str,
+        stores: list[Store[Any]],
+        transport: Transport,
+        database: Database,
+        signals: Signals,
+        settings: ServiceSettings,
+    ) -> None:
+        self._service = service
+        self._stores = stores
+        self._transport = transport
+        self._database = database
+        self._signals = signals
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Relays until cancelled."""
+        watching = asyncio.create_task(self._watch())
+        pause = _PAUSE_SECONDS
+        try:
+            while True:
+                self._signals.published.clear()
+                try:
+                    await self._turn()
+                except EngineAway as away:
+                    metrics.PUBLISH_ERRORS.labels(self._service).inc()
+                    log.warning("events can't be published at present", reason=away.detail)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                else:
+                    pause = _PAUSE_SECONDS
+                    await self._wait()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.relay_poll_seconds):
+                await self._signals.published.wait()
+
+    async def _watch(self) -> None:
+        """Wakes us for what other processes of this service wrote; the indexed read makes it right, not this."""
+        names = [store.kind.name for store in self._stores]
+        while names:
+            try:
+                async with self._database.changes(names, 1.0) as changes:
+                    async for changed in changes:
+                        if changed:
+                            self._signals.published.set()
+                            self._signals.due.set()
+            except EngineAway:
+                await asyncio.sleep(1)
+            except Exception as error:
+                log.warning("no change stream: other processes' events are found by polling", reason=str(error)[:200])
+                return
+
+    async def _turn(self) -> None:
+        count, oldest = 0, None
+        for store in self._stores:
+            async for chunk in self._chunks(store):
+                count += len(chunk)
+                times = [envelope.time for subject in chunk for envelope, _ in subject.waiting]
+                oldest = min([*times, *([oldest] if oldest else [])], default=None)
+                await self._publish(store, chunk)
+        age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+        metrics.UNPUBLISHED.labels(self._service).set(count)
+        metrics.UNPUBLISHED_AGE.labels(self._service).set(max(age, 0.0))
+
+    async def _chunks(self, store: Store[Any]) -> AsyncIterator[list[_Subject]]:
+        fields = {"tenant": 1, "sequence": 1, "published": 1, "events": 1}
+        chunk: list[_Subject] = []
+        async for document in store.collection.find({"unpublished_since": {"$gt": _PAST}}, fields, batch=CHUNK):
+            chunk.append(_subject(store, document))
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    async def _publish(self, store: Store[Any], chunk: list[_Subject]) -> None:
+        """One event a subject in flight; the next only after its acknowledgement."""
+        try:
+            turn = [subject for subject in chunk if subject.waiting]
+            while turn:
+                await self._round(store, turn)
+                turn = [subject for subject in turn if subject.waiting and not subject.failed]
+        finally:
+            failed = next((subject.failed for subject in chunk if subject.failed), None)
+            if failed is not None:
+                await self._transport.replace_producer()
+        await self._mark(store, chunk)
+        if failed is not None:
+            raise EngineAway(f"not acknowledged: {type(failed).__name__}") from failed
+
+    async def _round(self, store: Store[Any], turn: list[_Subject]) -> None:
+        futures: list[asyncio.Future[Any] | BaseException] = []
+        broken: EngineAway | None = None
+        for subject in turn:
+            envelope, data = subject.waiting[0]
+            try:
+                futures.append(broken or await self._transport.send(store.kind.topic, envelope, data))
+            except EngineAway as error:
+                broken = error
+                futures.append(error)
+        sent = [future for future in futures if isinstance(future, asyncio.Future)]
+        await asyncio.gather(*sent, return_exceptions=True)
+        for subject, future in zip(turn, futures, strict=True):
+            problem = future.exception() if isinstance(future, asyncio.Future) else future
+            if problem is not None:
+                subject.failed = problem
+                continue
+            envelope, _ = subject.waiting.pop(0)
+            subject.acknowledged = envelope.sequence
+            subject.told.append(envelope)
+
+    async def _mark(self, store: Store[Any], chunk: list[_Subject]) -> None:
+        done = [subject for subject in chunk if subject.acknowledged or not subject.waiting]
+        whole = [subject for subject in done if subject.acknowledged == subject.sequence or not subject.waiting]
+        part = [subject for subject in done if subject not in whole]
+        matched = await store.collection.bulk([_all_told(subject) for subject in whole])
+        if matched < len(whole):
+            part += whole  # some said more in the meantime: those are marked as far as they got
+        await store.collection.bulk([_told(subject) for subject in part if subject.acknowledged])
+        now = datetime.now(UTC)
+        for envelope in (envelope for subject in done for envelope in subject.told):
+            metrics.EVENTS_PUBLISHED.labels(self._service, envelope.type).inc()
+            metrics.PUBLISH_SECONDS.labels(self._service).observe(max((now - envelope.time).total_seconds(), 0.0))
+
+
+def _subject(store: Store[Any], document: Document) -> _Subject:
+    waiting = [
+        envelope_of(store.kind.topic, document, said)
+        for said in document["events"]
+        if said["sequence"] > document["published"]
+    ]
+    return _Subject(document["_id"], document["sequence"], waiting)
+
+
+def _all_told(subject: _Subject) -> Update:
+    return Update(
+        {"_id": subject.id, "sequence": subject.sequence},
+        {"$max": {"published": subject.sequence}, "$unset": {"unpublished_since": ""}},
+    )
+
+
+def _told(subject: _Subject) -> Update:
+    return Update({"_id": subject.id}, {"$max": {"published": subject.acknowledged}})
