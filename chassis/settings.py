@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chassis.errors import ConfigurationError
 
@@ -103,3 +103,6 @@ def load(settings: type[S], **overrides: Any) -> S:
             f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)
         )
         raise ConfigurationError(f"wrong settings: {findings}") from None
+    except SettingsError as error:
+        # Its cause quotes the value, which may be a secret.
+        raise ConfigurationError(f"wrong settings: {error}") from None

@@ -14,6 +14,7 @@ from chassis import aggregates
 from chassis.auth import ANONYMOUS, Principal, Verifier
 from chassis.errors import (
     BadRequest,
+    ConfigurationError,
     Forbidden,
     NotAuthenticated,
     NotFound,
@@ -51,7 +52,10 @@ class Access:
         if_match: bool = False,
         idempotency_key: bool = True,
         media_types: Iterable[str] = ("application/json",),
+        own_credentials: bool = False,
     ) -> None:
+        if own_credentials and not public:
+            raise ConfigurationError("a route that reads its own credentials is public to the chassis: say so")
         self.persons = persons
         self.staff = frozenset(staff)
         self.scopes = frozenset(scopes)
@@ -62,6 +66,8 @@ class Access:
         """Whether a POST needs an Idempotency-Key; without only where nothing is changed (a token request)."""
         self.media_types = frozenset(media_types)
         """Accepted types of a body."""
+        self.own_credentials = own_credentials
+        """The endpoint reads the Authorization header itself (a token request with HTTP Basic)."""
 
     async def __call__(self, request: Request) -> Caller:
         """What `admit` found: for endpoints, as a dependency."""
@@ -79,6 +85,8 @@ class Access:
         request.state.caller = Caller(principal, await self._change(request, principal))
 
     async def _principal(self, request: Request, verifier: Verifier) -> Principal:
+        if self.own_credentials:
+            return ANONYMOUS
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not token:
             if self.public:
