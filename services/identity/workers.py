@@ -1,0 +1,1 @@
+"""Due work: none. What identity does is done while somebody waits for it."""
