@@ -55,7 +55,10 @@ def configure(service: str, settings: ServiceSettings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
     for name, level in _NOISY.items():
-        logging.getLogger(name).setLevel(level)
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(level)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

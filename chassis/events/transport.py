@@ -27,8 +27,8 @@ from contracts.topics import Topic
 log = get_logger(__name__)
 
 SEND_TIMEOUT_MS = 10_000
-POLL_MS = 20
-"""The batch subscriber waits so long for records, then sleeps as long: the most that it adds to an event's way."""
+POLL_MS = 1000
+"""How long one look for records waits; it ends with the first record."""
 BATCH = 500
 _CLOSE_SECONDS = 5.0
 
@@ -202,6 +202,7 @@ class Transport:
             await on_records(tuple(raw))
 
         subscriber(_receive)
+        _poll_without_pause(subscriber)
         with translated():
             try:
                 await broker.start()
@@ -217,6 +218,16 @@ class Transport:
         if admin is not None:
             with suppress(KafkaError, OSError):
                 await admin.close()
+
+
+def _poll_without_pause(subscriber: Any) -> None:
+    """FastStream's batch subscriber sleeps as long again after a look that found nothing: an event would wait for that."""
+
+    async def _get_msg(consumer: Any) -> tuple[ConsumerRecord, ...]:
+        found = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+        return tuple(record for records in found.values() for record in records)
+
+    subscriber.get_msg = _get_msg
 
 
 async def _keep_raw(records: Any) -> KafkaMessage:
