@@ -1,0 +1,1 @@
+"""What is told, and how: notices, the mailbox, e-mail."""
