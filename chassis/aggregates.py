@@ -17,6 +17,7 @@ Layout of a document (docs/decisions/0002-one-document-aggregate.md):
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,8 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 REQUESTS_KEPT = 20
+EVENTS_KEPT = 500
+"""Published events past these are moved to `<kind>_archive`; a case says 10 to 30 in its life."""
 CONFLICT_RETRIES = 50
 _NO_EVENTS = {"events": 0}
 
@@ -173,6 +176,7 @@ class Store(Generic[S]):
                 raise ConfigurationError(f"index {index.name} of {kind.name} must begin with the tenant")
         self.kind = kind
         self.collection = database.collection(kind.name)
+        self.archived = database.collection(f"{kind.name}_archive")
         self.epoch = 0
         self._adapter: TypeAdapter[S] = TypeAdapter(kind.state)
         self._clock = clock
@@ -500,6 +504,22 @@ class Store(Generic[S]):
         """Whether this state still asks for that very piece of work."""
         at = self.kind.due(state).get(work.name)
         return at is not None and utc_floor(at) == work.at
+
+    async def archive(self, tenant: str, aggregate_id: str, up_to: int) -> None:
+        """Moves events up to a sequence out of the document: first copied, then trimmed."""
+        found = await self.collection.find_one({"_id": aggregate_id, "tenant": tenant}, {"events": 1})
+        for said in (found or {}).get("events", []):
+            if said["sequence"] > up_to:
+                break
+            copy = {
+                "_id": f"{aggregate_id}/{said['sequence']}",
+                "tenant": tenant,
+                "subject": aggregate_id,
+                "said": said,
+            }
+            with contextlib.suppress(DuplicateKey):
+                await self.archived.insert(copy)
+        await self.collection.update({"_id": aggregate_id}, {"$pull": {"events": {"sequence": {"$lte": up_to}}}})
 
     async def postpone(self, work: Work[S], until: datetime) -> None:
         """Marks an attempt that failed: the next one at `until`. Leaves the version alone."""

@@ -194,6 +194,11 @@ class Database:
         """One of its collections. For the chassis: services get theirs from `Store` and `TenantCollection`."""
         return Collection(self._inner.get_collection(name))
 
+    async def names(self) -> list[str]:
+        """Its collections."""
+        with _translated(writing=False):
+            return sorted(await self._inner.list_collection_names())
+
     async def ping(self) -> None:
         """Asks the server.
 

@@ -60,7 +60,7 @@ class Service:
         self._background: asyncio.Task[None] | None = None
         self._delivery: Delivery | None = None
         self._transport = Transport(settings, name)
-        self._lease = Lease(self.database, settings.lease_seconds, name)
+        self._lease = Lease(self.database, settings.lease_seconds)
         self._state = "starting"
 
     # Composing

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from chassis.errors import DuplicateKey, EngineAway
 from chassis.logging import get_logger
-from chassis.mongo import Database
+from chassis.mongo import Database, Document
 
 log = get_logger(__name__)
 
@@ -23,10 +23,11 @@ _LEASE = "lease"
 class Lease:
     """A document with a holder and a counter. No clock of another machine is ever compared with ours."""
 
-    def __init__(self, database: Database, seconds: float, service: str) -> None:
+    def __init__(self, database: Database, seconds: float, *, first: bool = False) -> None:
+        """`first`: asks the present holder to hand over, and keeps others away while it is ours."""
         self._collection = database.collection("meta")
         self._seconds = seconds
-        self._service = service
+        self._first = first
         self._me = uuid4().hex
         self._renewed = 0.0
 
@@ -44,11 +45,12 @@ class Lease:
                 )
 
     async def keep(self) -> None:
-        """Renews until it is lost, then returns."""
+        """Renews until it is lost, or asked for by a tool that wants it next; then returns."""
         while True:
             await asyncio.sleep(self._seconds / 3)
+            mine = {"_id": _LEASE, "holder": self._me, "wanted": {"$in": [None, self._me]}}
             try:
-                renewed = await self._collection.update({"_id": _LEASE, "holder": self._me}, {"$inc": {"counter": 1}})
+                renewed = await self._collection.update(mine, {"$inc": {"counter": 1}})
             except EngineAway:
                 if time.monotonic() - self._renewed > self._seconds:
                     log.warning("lease given up: the database is away")
@@ -59,7 +61,13 @@ class Lease:
                 return
             self._renewed = time.monotonic()
 
+    async def _give_back(self) -> None:
+        await self._collection.update({"_id": _LEASE, "wanted": self._me}, {"$unset": {"wanted": ""}})
+        await self._collection.update({"_id": _LEASE, "holder": self._me}, {"$set": {"holder": ""}})
+
     async def _acquire(self) -> None:
+        if self._first:
+            await self._collection.update({"_id": _LEASE}, {"$set": {"wanted": self._me}})
         seen: tuple[str, int] | None = None
         since = time.monotonic()
         while True:
@@ -68,8 +76,10 @@ class Lease:
                 now = (found["holder"], found["counter"]) if found else None
                 if now != seen or now is None:
                     seen, since = now, time.monotonic()
-                free = now is None or now[0] in {"", self._me} or time.monotonic() - since > self._seconds
-                if free and await self._take(now):
+                stands = time.monotonic() - since > self._seconds
+                others = (found or {}).get("wanted") not in {None, self._me}
+                given = now is None or now[0] in {"", self._me}
+                if (stands or (given and not others)) and await self._take(now):
                     self._renewed = time.monotonic()
                     return
             except EngineAway:
@@ -85,4 +95,7 @@ class Lease:
             return True
         holder, counter = now
         where = {"_id": _LEASE, "holder": holder, "counter": counter}
-        return await self._collection.update(where, {"$set": {"holder": self._me, "counter": counter + 1}})
+        change: Document = {"$set": {"holder": self._me, "counter": counter + 1}}
+        if not self._first:
+            change["$unset"] = {"wanted": ""}  # whoever wanted it is gone, else it would not have stood still
+        return await self._collection.update(where, change)

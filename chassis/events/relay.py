@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chassis import metrics
-from chassis.aggregates import Signals, Store, envelope_of
+from chassis.aggregates import EVENTS_KEPT, Signals, Store, envelope_of
 from chassis.errors import EngineAway
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
@@ -32,7 +32,10 @@ class _Subject:
     """What one document has to tell, and how far the broker acknowledged it."""
 
     id: str
+    tenant: str
     sequence: int
+    kept: int
+    """Events in the document."""
     waiting: list[tuple[Envelope, dict[str, Any]]]
     acknowledged: int = 0
     failed: BaseException | None = None
@@ -167,6 +170,9 @@ class Relay:
         if matched < len(whole):
             part += whole  # some said more in the meantime: those are marked as far as they got
         await store.collection.bulk([_told(subject) for subject in part if subject.acknowledged])
+        for subject in whole:
+            if subject.kept > EVENTS_KEPT:
+                await store.archive(subject.tenant, subject.id, subject.sequence - EVENTS_KEPT // 2)
         now = datetime.now(UTC)
         for envelope in (envelope for subject in done for envelope in subject.told):
             metrics.EVENTS_PUBLISHED.labels(self._service, envelope.type).inc()
@@ -179,7 +185,7 @@ def _subject(store: Store[Any], document: Document) -> _Subject:
         for said in document["events"]
         if said["sequence"] > document["published"]
     ]
-    return _Subject(document["_id"], document["sequence"], waiting)
+    return _Subject(document["_id"], document["tenant"], document["sequence"], len(document["events"]), waiting)
 
 
 def _all_told(subject: _Subject) -> Update:

@@ -221,7 +221,7 @@ class Transport:
 
 
 def _poll_without_pause(subscriber: Any) -> None:
-    """FastStream's batch subscriber sleeps as long again after a look that found nothing: an event would wait for that."""
+    """FastStream's batch subscriber sleeps as long again after a look that found nothing, and an event would wait."""
 
     async def _get_msg(consumer: Any) -> tuple[ConsumerRecord, ...]:
         found = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)

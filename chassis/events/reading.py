@@ -1,0 +1,115 @@
+"""Reading topics as they lie, outside any group: for operators' tools and proofs, not for handlers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chassis.errors import EngineAway, NotFound
+from chassis.events.transport import translated
+
+_LOOK_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From where to where one partition is read: `[start, end)`."""
+
+    start: int
+    end: int
+
+
+class Reader:
+    """All partitions of some topics, without committing anything."""
+
+    def __init__(self, consumer: Any, places: list[TopicPartition]) -> None:
+        self._consumer = consumer
+        self.places = places
+
+    async def spans(self, since: datetime | None = None) -> dict[TopicPartition, Span]:
+        """What lies there now, from the beginning or from a time."""
+        with translated():
+            starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self.places)
+            ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.places)
+            if since is not None:
+                starts = await self.offsets_at(since, ends)
+        return {place: Span(starts[place], ends[place]) for place in self.places}
+
+    async def offsets_at(self, since: datetime, ends: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The first offset at or after a time in each partition; the end where there is none."""
+        stamp = int(since.timestamp() * 1000)
+        with translated():
+            found = await self._consumer.offsets_for_times(dict.fromkeys(self.places, stamp))
+        return {place: found[place].offset if found.get(place) else ends[place] for place in self.places}
+
+    async def read(self, spans: dict[TopicPartition, Span]) -> AsyncIterator[ConsumerRecord]:
+        """Every record of the spans; in order within a partition."""
+        left = {place: span for place, span in spans.items() if span.start < span.end}
+        self._consumer.assign(list(left))
+        for place, span in left.items():
+            self._consumer.seek(place, span.start)
+        while left:
+            with translated():
+                batch = await self._consumer.getmany(*left, timeout_ms=_LOOK_MS, max_records=5000)
+                reached = {place: await self._consumer.position(place) for place in left}
+            for place, records in batch.items():
+                for record in records:
+                    if record.offset < spans[place].end:
+                        yield record
+            left = {place: span for place, span in left.items() if reached[place] < span.end}
+            self._consumer.pause(*(place for place in reached if place not in left))
+
+    async def follow(self, spans: dict[TopicPartition, Span]) -> AsyncIterator[ConsumerRecord]:
+        """Every record from the spans' starts on, without end."""
+        self._consumer.assign(self.places)
+        for place, span in spans.items():
+            self._consumer.seek(place, span.start)
+        while True:
+            with translated():
+                batch = await self._consumer.getmany(timeout_ms=_LOOK_MS)
+            for records in batch.values():
+                for record in records:
+                    yield record
+
+
+@asynccontextmanager
+async def reader(servers: Sequence[str], topics: Sequence[str]) -> AsyncIterator[Reader]:
+    """A reader of some topics.
+
+    Raises:
+        EngineAway: the broker can't be reached.
+        NotFound: a topic doesn't exist.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=list(servers), enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        with translated():
+            await consumer.start()
+            known = await consumer.topics()
+            missing = [topic for topic in topics if topic not in known]
+            if missing:
+                raise NotFound(f"no such topic: {', '.join(missing)}")
+            places = [
+                TopicPartition(topic, number)
+                for topic in topics
+                for number in sorted(await _partitions(consumer, topic))
+            ]
+        yield Reader(consumer, places)
+    finally:
+        with suppress(KafkaError):
+            await consumer.stop()
+
+
+async def _partitions(consumer: Any, topic: str) -> set[int]:
+    found = consumer.partitions_for_topic(topic)
+    if not found:
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - aiokafka has no public refresh
+        found = consumer.partitions_for_topic(topic)
+    if not found:
+        raise EngineAway(f"the broker says nothing of topic {topic}")
+    return set(found)

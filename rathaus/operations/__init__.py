@@ -1,0 +1,1 @@
+"""What an operator does with a running installation: look at events, prove them, replay them."""

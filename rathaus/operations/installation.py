@@ -1,0 +1,42 @@
+"""Where an installation's engines are, and which database and group belong to which service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from chassis.mongo import Database
+from contracts import topics
+from contracts.topics import Topic
+
+SERVICES: dict[str, Topic] = {topic.stream: topic for topic in topics.ALL}
+"""Every service that emits, by name, with its topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One set of engines; the prefixes as in the services' settings."""
+
+    kafka_url: str
+    mongo_url: str
+    database_prefix: str = "rathaus_"
+    group_prefix: str = "rathaus."
+
+    @property
+    def servers(self) -> list[str]:
+        """Kafka bootstrap servers."""
+        return [server.strip() for server in self.kafka_url.split(",")]
+
+    def group(self, service: str) -> str:
+        """A service's consumer group."""
+        return self.group_prefix + service
+
+    @asynccontextmanager
+    async def database(self, service: str) -> AsyncIterator[Database]:
+        """A service's database."""
+        found = Database(self.mongo_url, self.database_prefix + service, timeout_seconds=10)
+        try:
+            yield found
+        finally:
+            found.close()
