@@ -112,11 +112,11 @@ class Collection:
         try:
             while True:
                 with _translated(writing=False):
-                    try:
-                        document = await cursor.next()
-                    except StopAsyncIteration:
-                        return
-                yield document
+                    found = await cursor.to_list(length=batch)
+                for document in found:
+                    yield document
+                if len(found) < batch:
+                    return
         finally:
             await cursor.close()
 
@@ -151,6 +151,9 @@ class Collection:
         """Unordered updates in one round trip; how many matched."""
         if not updates:
             return 0
+        if len(updates) == 1:  # half the time of a bulk of one
+            only = updates[0]
+            return int(await self.update(only.filter, only.change, upsert=only.upsert))
         requests = [UpdateOne(dict(each.filter), dict(each.change), upsert=each.upsert) for each in updates]
         try:
             with _translated(writing=True):

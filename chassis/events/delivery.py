@@ -233,10 +233,11 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _apply_all(self, records: list[ConsumerRecord]) -> None:
         read = [(record, _envelope_of(record)) for record in records]
         sources = {envelope.source for _, envelope in read if isinstance(envelope, Envelope)}
-        chunk = _Chunk(
-            await patiently(lambda: self._positions.load(sources), "positions"),
-            await patiently(lambda: self.parking.parked_among(sources), "parked"),
+        positions, parked = await asyncio.gather(
+            patiently(lambda: self._positions.load(sources), "positions"),
+            patiently(lambda: self.parking.parked_among(sources), "parked"),
         )
+        chunk = _Chunk(positions, parked)
         lines: dict[bytes, list[tuple[ConsumerRecord, Envelope | EnvelopeError]]] = {}
         for record, envelope in read:
             lines.setdefault(record.key or b"", []).append((record, envelope))
