@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,10 @@ class Step:
     done_by: tuple[str, ...]
     """Consumers that are done with it."""
     data: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self), "time": self.time.isoformat()}
 
 
 @dataclass(slots=True)
