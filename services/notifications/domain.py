@@ -1,11 +1,11 @@
 """A notice: one decision as a document for one addressee, from its rendering to its announcement.
 
-    to_render -> provided -> notified -> retrieved -> announced     (mailbox)
-                    |            |
-                    |            +-> failed                         (not retrieved in time)
-                    +-> retrieved                                   (before the addressee was told)
-    to_render -> to_be_sent                                         (no account or no consent: another way)
-    to_render -> rule_missing                                       (no rule of the decision's law here)
+to_render -> provided -> notified -> retrieved -> announced     (mailbox)
+                |            |
+                |            +-> failed                         (not retrieved in time)
+                +-> retrieved                                   (before the addressee was told)
+to_render -> to_be_sent                                         (no account or no consent: another way)
+to_render -> rule_missing                                       (no rule of the decision's law here)
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import Enum
+
+from pydantic import TypeAdapter
 
 from chassis.clock import legal_date, start_of
 from chassis.errors import Conflict, Failure, Forbidden, NotFound
@@ -147,6 +149,8 @@ class Reader:
     trust_level: TrustLevel
 
 
+_EVIDENCE = TypeAdapter(Evidence)
+
 Decided = tuple[Notice, Sequence[Event]]
 
 
@@ -194,9 +198,7 @@ def issue(notice: Notice, document: Document, dataref: str, now: datetime) -> De
 
 
 def _provide(notice: Notice, account_id: str, rule: AnnouncementRule, now: datetime) -> tuple[Notice, Event]:
-    provided = replace(
-        notice, status=Status.PROVIDED, provided_at=now, rule=rule.code, rule_version=rule.version
-    )
+    provided = replace(notice, status=Status.PROVIDED, provided_at=now, rule=rule.code, rule_version=rule.version)
     return provided, NoticeProvided(
         notice_id=notice.notice_id,
         case_id=notice.case_id,
@@ -311,20 +313,10 @@ def end_provision(notice: Notice, now: datetime) -> Decided:
 
 
 def hash_of(evidence: Evidence) -> str:
-    """SHA-256 of the evidence as canonical JSON (RFC 8785; all values are ASCII strings, integers or null)."""
-    rows = {name: _plain(value) for name, value in asdict(evidence).items()}
+    """SHA-256 of the evidence as it is stored, as canonical JSON (RFC 8785: ASCII strings, integers and null only)."""
+    rows = _EVIDENCE.dump_python(evidence, mode="json")
     canonical = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="milliseconds")
-        case date():
-            return value.isoformat()
-        case _:
-            return value
 
 
 def _rule_of(notice: Notice) -> AnnouncementRule:

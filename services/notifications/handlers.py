@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chassis.aggregates import Answer, Received, Request, Snapshot, Work
+from datetime import datetime
+
+from chassis.aggregates import Answer, Decide, Received, Request, Snapshot, Work
 from chassis.clock import Clock
 from chassis.errors import Conflict
 from contracts.applications import Addressee, DecisionMade
@@ -24,7 +26,7 @@ class Handlers:
         """One notice for each addressee of a decision; idempotent one by one, so that a crash between two is mended."""
         for addressee in event.data.addressees:
             notice = self._requested(event, addressee)
-            await self._store.on_event(event, notice.notice_id, lambda known, new=notice: (known or new, ()))
+            await self._store.on_event(event, notice.notice_id, _unless_known(notice))
 
     def _requested(self, event: Received[DecisionMade], addressee: Addressee) -> Notice:
         decision = event.data
@@ -87,7 +89,7 @@ class Handlers:
                     request,
                     tenant,
                     notice_id,
-                    lambda notice, now=now: domain.retrieve(_there(notice), reader, now),
+                    _retrieval(reader, now),
                     lambda _: Answer(200, None),
                 )
             except Conflict:
@@ -99,6 +101,14 @@ class Handlers:
 def document_path(tenant: str, notice_id: str) -> str:
     """Where staff and machines fetch a notice's document: the dataref of `notice_issued`."""
     return f"/notifications/v1/{tenant}/notices/{notice_id}/document"
+
+
+def _unless_known(new: Notice) -> Decide[Notice]:
+    return lambda known: (known or new, ())
+
+
+def _retrieval(reader: Reader, now: datetime) -> Decide[Notice]:
+    return lambda notice: domain.retrieve(_there(notice), reader, now)
 
 
 def _there(notice: Notice | None) -> Notice:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typst
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,7 +26,12 @@ _BY_RULE = (
     "und ist ohne Unterschrift gültig (§ 37 Abs. 5 VwVfG)."
 )
 _BY_CLERK = "Dieses Dokument wurde mit Hilfe automatischer Einrichtungen erstellt und ist ohne Unterschrift gültig."
+_UNTITLED = "Schreiben"
+"""PDF/UA-1 asks for a heading that isn't empty."""
 _NO_ADDRESS = ("[Anschrift wird beim Versand", "ergänzt / address to be added", "when it is sent]")
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Part(BaseModel):
@@ -107,7 +112,7 @@ def read_address(given: dict[str, Any]) -> Address:
     return _parsed(Address, given, "the account")
 
 
-def _parsed(model: Any, given: dict[str, Any], what: str) -> Any:
+def _parsed(model: type[M], given: dict[str, Any], what: str) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -121,7 +126,7 @@ def compose(content: DecisionContent, address: Address | None, notice_id: str) -
     place = one_line(f"{authority.postal_code} {authority.city}")
     name, street = one_line(authority.name), one_line(authority.street)
     service = one_line(content.service_name.de)
-    title = one_line(content.title.de)
+    title = one_line(content.title.de) or _UNTITLED
     return {
         "notice_id": notice_id,
         "case_reference": one_line(content.case_reference),
@@ -149,7 +154,7 @@ def _translation(content: DecisionContent) -> dict[str, Any] | None:
     if not content.paragraphs.en:
         return None
     return {
-        "title": one_line(content.title.en or content.title.de),
+        "title": one_line(content.title.en) or one_line(content.title.de) or _UNTITLED,
         "paragraphs": [showable(each) for each in content.paragraphs.en],
         "facts": [
             {"label": one_line(row.label.en or row.label.de), "value": showable(_in(row.value, "en"))}
@@ -191,9 +196,26 @@ class Printer:
     """Renders letters in a few threads, so that the event loop isn't held up; one compiler a thread."""
 
     def __init__(self, threads: int = 2) -> None:
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="typst")
         self._source = TEMPLATE.read_bytes()
         self._own = threading.local()
+
+    async def warm(self) -> None:
+        """Loads typefaces and layout, so that the first letter is as fast as the others."""
+        content = DecisionContent(
+            case_reference="WARM-UP",
+            decision_id="",
+            document_kind="notice",
+            title=Bilingual(de="Muster", en="Sample"),
+            paragraphs=Paragraphs(de=("Guten Tag,",), en=("Good day,",)),
+            authority=Authority(name="Muster", street="", postal_code="", city=""),
+            service_name=Bilingual(de="Muster"),
+            decided_on=date(2026, 1, 1),
+            sample=True,
+        )
+        letter = compose(content, None, "")
+        await asyncio.gather(*(self.print(letter, content.decided_on) for _ in range(self._threads)))
 
     async def print(self, letter: dict[str, Any], decided_on: date) -> bytes:
         """The PDF. Its creation date is the start of the day of the decision, so that a repetition is the same.

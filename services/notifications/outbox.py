@@ -8,6 +8,7 @@ import smtplib
 import ssl
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -81,7 +82,7 @@ def message_of(notification: Notification, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     try:
         message["To"] = Address(addr_spec=notification.to)
-    except (ValueError, IndexError):
+    except (MessageError, ValueError, IndexError):
         raise Rejected("the account's e-mail address isn't valid") from None
     message["From"] = Address(name, addr_spec=address)
     message["Subject"] = _SUBJECT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from chassis.aggregates import Kind, Snapshot, Store
 from chassis.http.paging import Paging, after
 from chassis.mongo import Index
@@ -56,3 +58,18 @@ class Notices:
             sort=((REQUESTED_AT, -1), ("_id", -1)),
             limit=paging.limit + 1,
         )
+
+
+def place_in_mailbox(found: Snapshot[Notice]) -> tuple[str, str]:
+    """Where a page of `mailbox` ends."""
+    return _stored(found.state.provided_at), found.id
+
+
+def place_in_list(found: Snapshot[Notice]) -> tuple[str, str]:
+    """Where a page of `listed` ends."""
+    return _stored(found.state.requested_at), found.id
+
+
+def _stored(at: datetime | None) -> str:
+    """As the state is stored: RFC 3339 in UTC with microseconds, so that the order of texts is that of time."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z") if at else ""

@@ -20,13 +20,15 @@ SHOWN: tuple[tuple[int, int], ...] = (
     (0x38C, 0x38C),
     (0x38E, 0x3A1),
     (0x3A3, 0x3FF),  # Greek
-    (0x400, 0x4FF),  # Cyrillic
+    (0x400, 0x482),
+    (0x48A, 0x4FF),  # Cyrillic
     (0x1E00, 0x1EFF),  # Latin extended additional, with the capital sharp s
     (0x2002, 0x200A),
     (0x2010, 0x2027),
     (0x202F, 0x2040),
     (0x2042, 0x2042),
-    (0x2044, 0x205E),  # spaces, dashes, quotation marks, per mille
+    (0x2044, 0x2052),
+    (0x2054, 0x205E),  # spaces, dashes, quotation marks, per mille
     (0x2070, 0x2071),
     (0x2074, 0x208E),
     (0x2090, 0x209C),  # superscripts and subscripts
@@ -40,7 +42,7 @@ SHOWN: tuple[tuple[int, int], ...] = (
     (0x2C60, 0x2C7F),  # Latin extended C
     (0xFB00, 0xFB06),  # ligatures
 )
-"""Code points, from and to, that the letter's typefaces show; `tests/unit/notifications/test_letter.py` prints them all."""
+"""Code points, from and to, that the letter's typefaces show; a test prints every one of them."""
 
 _BREAKS = {"\r\n": "\n", "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
 
