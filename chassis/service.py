@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import uvicorn
 from fastapi import FastAPI
 
-from chassis import metrics
+from chassis import metrics, operations
 from chassis.aggregates import Kind, Signals, Store
 from chassis.auth import Verifier
 from chassis.clock import Clock, MovableClock, SystemClock
@@ -94,7 +94,8 @@ class Service:
         """The HTTP application."""
         if self._app is None:
             checks = {"state": self._check_state, "database": self.database.ping, "broker": self._transport.ping}
-            self._app = create_app(self.name, self.settings, self.verifier, self._routers, checks)
+            routers = [*self._routers, operations.router(self.name, self.database)]
+            self._app = create_app(self.name, self.settings, self.verifier, routers, checks)
         return self._app
 
     # Living

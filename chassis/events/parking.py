@@ -12,7 +12,7 @@ asked     what the command line asked for: {action: replay | discard}
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from aiokafka import ConsumerRecord
 
 from chassis.errors import DuplicateKey
 from chassis.mongo import Collection, Database, Document, Index, Update
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, EnvelopeError
 
 SPAN = 10**12
 """Sequences of one epoch: a position is epoch * SPAN + sequence, so that newer is greater."""
@@ -244,21 +244,85 @@ class Parking:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which parked subjects are meant; None means any."""
+
+    subject: str | None = None
+    """The subject's id, or the parked document's."""
+    reason: str | None = None
+    older_than: timedelta | None = None
+
+    def takes(self, row: Document) -> bool:
+        """Whether a parked document is meant."""
+        if self.subject is not None and not row["_id"].endswith(f"/{self.subject}") and row["_id"] != self.subject:
+            return False
+        if self.reason is not None and row["reason"] != self.reason:
+            return False
+        return self.older_than is None or datetime.now(UTC) - row["since"] > self.older_than
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parked subject for an operator, without its events' content."""
+
+    id: str
+    consumer: str
+    tenant: str
+    status: str
+    reason: str
+    detail: str
+    since: datetime
+    attempts: int
+    asked: str | None
+    events: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self), "since": self.since.isoformat()}
+
+
+async def parked_rows(database: Database, selection: Selection) -> AsyncIterator[Row]:
+    """The parked subjects of one service that are meant."""
+    async for row in database.collection("parked").find({}):
+        if selection.takes(row):
+            yield Row(
+                row["_id"],
+                row["consumer"],
+                row["tenant"],
+                row["status"],
+                row["reason"],
+                row["detail"],
+                row["since"],
+                row["attempts"],
+                row.get("asked"),
+                len(row["events"]),
+            )
+
+
+async def parked_events(database: Database, parked_id: str) -> dict[str, Any] | None:
+    """One parked subject with its events: envelopes and values."""
+    row = await database.collection("parked").find_one({"_id": parked_id})
+    if row is None:
+        return None
+    events = [_readable(stored) for stored in ParkedSubject.from_document(row).events]
+    return {name: str(row[name]) for name in ("_id", "status", "reason", "detail", "since")} | {"events": events}
+
+
+def _readable(stored: Stored) -> dict[str, Any]:
+    try:
+        envelope = Envelope.parse(stored.headers).model_dump(mode="json", exclude_none=True)
+    except EnvelopeError as error:
+        envelope = {"undecodable": str(error)[:200]}
+    return {
+        "topic": stored.topic,
+        "partition": stored.partition,
+        "offset": stored.offset,
+        "envelope": envelope,
+        "value": stored.value.decode(errors="replace"),
+    }
+
+
 def describe(error: BaseException) -> str:
     """An error for a person, without content: its class, and the text only of our own errors."""
     return type(error).__name__
-
-
-__all__: list[Any] = [
-    "PARKED",
-    "SPAN",
-    "WAITING",
-    "ParkedSubject",
-    "Parking",
-    "Positions",
-    "Stored",
-    "Trouble",
-    "describe",
-    "follows",
-    "place_of",
-]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.errors import Failure
+from chassis.events.parking import Row, Selection
 from rathaus.operations import installation as engines
 from rathaus.operations import parked, tail
 from rathaus.operations.installation import SERVICES, Installation
@@ -190,15 +191,15 @@ Reason = Annotated[str | None, typer.Option(help="only these: not_yet, hole, rej
 Older = Annotated[str | None, typer.Option("--older-than", help="only those parked for longer: 15m, 2h, 3d")]
 
 
-def _selection(service: str | None, subject: str | None, reason: str | None, older: str | None) -> parked.Selection:
-    return parked.Selection(service, subject, reason, duration(older) if older else None)
+def _selection(subject: str | None, reason: str | None, older: str | None) -> Selection:
+    return Selection(subject, reason, duration(older) if older else None)
 
 
-async def _rows(here: Installation, selection: parked.Selection) -> list[parked.Row]:
-    return [row async for row in parked.listed(here, selection)]
+async def _rows(here: Installation, service: str | None, selection: Selection) -> list[Row]:
+    return [row async for _, row in parked.listed(here, service, selection)]
 
 
-def _print_rows(rows: list[parked.Row], as_json: bool) -> None:
+def _print_rows(rows: list[Row], as_json: bool) -> None:
     if as_json:
         print(json.dumps([row.as_json() for row in rows], indent=1))
         return
@@ -218,7 +219,7 @@ def list_parked(
     as_json: Json = False,
 ) -> None:
     """List parked subjects."""
-    _print_rows(_run(_rows(_here(service), _selection(service, subject, reason, older))), as_json)
+    _print_rows(_run(_rows(_here(service), service, _selection(subject, reason, older))), as_json)
 
 
 @parked_events.command("show")
@@ -231,12 +232,12 @@ def show_parked(parked_id: str, service: ServiceName) -> None:
     print(json.dumps(found, indent=1))
 
 
-def _asked(action: str, selection: parked.Selection, dry_run: bool, as_json: bool) -> None:
-    here = _here(selection.service)
-    _print_rows(_run(_rows(here, selection)), as_json)
+def _asked(action: str, service: str | None, selection: Selection, *, dry_run: bool, as_json: bool) -> None:
+    here = _here(service)
+    _print_rows(_run(_rows(here, service, selection)), as_json)
     if dry_run:
         return
-    count = _run(parked.ask(here, selection, action))
+    count = _run(parked.ask(here, service, selection, action))
     if not as_json:
         out.print(f"Asked for {action} of {count}. The partitions' owners do it within seconds: list again to see.")
 
@@ -254,7 +255,7 @@ def replay_parked(
     as_json: Json = False,
 ) -> None:
     """Try parked events again, for instance after a mended fault."""
-    _asked("replay", _selection(service, subject, reason, older), dry_run, as_json)
+    _asked("replay", service, _selection(subject, reason, older), dry_run=dry_run, as_json=as_json)
 
 
 @parked_events.command("discard")
@@ -269,7 +270,7 @@ def discard_parked(
     """Give up the first parked event of each subject (behind a hole: what is missing) and go on with the next."""
     if subject is None and reason is None:
         raise typer.BadParameter("a discard needs --subject or --reason")
-    _asked("discard", _selection(service, subject, reason, older), dry_run, as_json)
+    _asked("discard", service, _selection(subject, reason, older), dry_run=dry_run, as_json=as_json)
 
 
 @cases.command()
