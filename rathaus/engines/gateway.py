@@ -30,7 +30,7 @@ class Gateway:
     """What the template is told besides `gateway_port` and `admin_port`: `ports.<service>`, `issuer`, `jwks` ..."""
     template: Path = TEMPLATE
 
-    def program(self) -> Program:
+    def program(self, depends_on: tuple[str, ...] = ()) -> Program:
         """How it is started.
 
         Raises:
@@ -43,11 +43,16 @@ class Gateway:
 
         return Program(
             name="gateway",
-            command=(beside_python("envoy", ""), "-c", str(config), "-l", "warn", "--concurrency", "1"),
+            # Without --disable-hot-restart a second Envoy on the machine can't bind its domain socket.
+            command=(
+                beside_python("envoy", ""),
+                *("-c", str(config), "-l", "warn", "--concurrency", "1", "--disable-hot-restart"),
+            ),
             probe=_probe,
             directory=self.directory.absolute(),
             ports=(self.port, self.admin_port),
             prepare=lambda: write_atomically(config, self.render()),
+            depends_on=depends_on,
         )
 
     def render(self) -> str:
