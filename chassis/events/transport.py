@@ -54,6 +54,8 @@ class Transport:
     def __init__(self, settings: ServiceSettings, service: str) -> None:
         self._settings = settings
         self._service = service
+        self.declared: tuple[Topic, ...] = topics.ALL
+        """The topics that must exist."""
         self._producer: KafkaBroker | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
@@ -78,7 +80,7 @@ class Transport:
                     await admin.close()
                     raise
             self._admin = admin
-        await self._ensure_topics(self._admin, topics.ALL)
+        await self._ensure_topics(self._admin, self.declared)
         if self._producer is None:
             self._producer = await self._started_producer()
 
