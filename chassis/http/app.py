@@ -24,6 +24,7 @@ from chassis.errors import ConfigurationError, EngineAway, Failure, TooLarge
 from chassis.http.access import Access
 from chassis.http.problems import PROBLEM, Problem, of_failure, on_error
 from chassis.logging import get_logger
+from chassis.mongo import at_most
 from chassis.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -100,8 +101,10 @@ class _Edge:
 
         with context.entered(here, request_id=here.correlation_id):
             try:
-                async with asyncio.timeout(self._settings.request_timeout_seconds):
-                    await self._app(scope, self._limited(headers, receive), _send)
+                limit = self._settings.request_timeout_seconds
+                async with asyncio.timeout(limit):
+                    with at_most(self._settings.database_timeout_seconds):
+                        await self._app(scope, self._limited(headers, receive), _send)
             except (Failure, TimeoutError) as error:
                 if begun:
                     raise
@@ -157,7 +160,7 @@ def create_app(
     app.add_exception_handler(HTTPException, on_error)
     app.add_exception_handler(Exception, on_error)
     _add_common(app)
-    _describe(app, service)
+    _describe(app, service, routers)
     app.add_middleware(_Edge, service=service, settings=settings)
     return app
 
@@ -230,11 +233,12 @@ def _errors_of(access: Access, method: str) -> set[int]:
     return codes
 
 
-def _describe(app: FastAPI, service: str) -> None:
+def _describe(app: FastAPI, service: str, routers: list[Router]) -> None:
     """OpenAPI 3.1 with the headers, tokens and errors that the chassis adds to each route."""
     with_access = {
         (route.path, method.lower()): access
-        for route in app.routes
+        for router in routers  # the application keeps them nested: its own `routes` doesn't list theirs
+        for route in router.routes
         if isinstance(route, APIRoute) and (access := _access_of(route.dependant))
         for method in route.methods or ()
     }
