@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -98,13 +99,21 @@ class Address(_Part):
     email: str | None = Field(None, repr=False)
 
 
-def read_content(given: dict[str, Any]) -> DecisionContent:
-    """Parses a decision's content.
+def read_content(given: dict[str, Any], content_hash: str) -> DecisionContent:
+    """Parses a decision's content, once it is sure to be what was decided.
 
     Raises:
-        Rejected: it has another shape; says where, never what.
+        Rejected: it has another hash than `decision_made` named, or another shape; says where, never what.
     """
+    if hash_of_content(given) != content_hash:
+        raise Rejected("the decision's content isn't what was decided: its hash differs")
     return _parsed(DecisionContent, given, "the decision's content")
+
+
+def hash_of_content(given: dict[str, Any]) -> str:
+    """SHA-256 of the content as canonical JSON (RFC 8785; keys are ASCII, values texts, booleans and null)."""
+    canonical = json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_address(given: dict[str, Any]) -> Address:

@@ -65,7 +65,7 @@ class NoticeWork:
         await self._handlers.end_provision(work)
 
     async def _content(self, notice: Notice) -> DecisionContent:
-        return letter.read_content(await self._service.peers.get(notice.dataref))
+        return letter.read_content(await self._service.peers.get(notice.dataref), notice.content_hash)
 
     async def _address(self, notice: Notice) -> Address | None:
         if notice.account_id is None:

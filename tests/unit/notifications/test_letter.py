@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from chassis.errors import Rejected
-from services.notifications.letter import Printer, compose, german_date, read_address, read_content
+from services.notifications.letter import (
+    DecisionContent,
+    Printer,
+    compose,
+    german_date,
+    hash_of_content,
+    read_address,
+    read_content,
+)
 from services.notifications.texts import SHOWN
 from tests.unit.notifications.decisions import ACCOUNT, CONTENT
 
@@ -25,17 +34,21 @@ def printer() -> Iterator[Printer]:
     made.close()
 
 
+def read(given: dict[str, Any]) -> DecisionContent:
+    return read_content(given, hash_of_content(given))
+
+
 async def printed(printer: Printer, account: Any = ADDRESS, **changed: Any) -> bytes:
-    content = read_content(CONTENT | changed)
+    content = read(CONTENT | changed)
     return await printer.print(compose(content, account, NOTICE), content.decided_on)
 
 
-def read(pdf: bytes) -> str:
+def text_of(pdf: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
 
 
 async def test_the_letter_says_all_of_it(printer: Printer) -> None:
-    text = read(await printed(printer))
+    text = text_of(await printed(printer))
     for expected in (
         "Stadt Musterstadt · Rathausplatz 1 · 99999 Musterstadt",
         "Erika Beispiel\nMusterstraße 12a\n99999 Musterstadt",
@@ -81,22 +94,22 @@ async def test_the_same_input_gives_the_same_bytes(printer: Printer) -> None:
 
 
 async def test_real_data_is_not_marked_as_sample(printer: Printer) -> None:
-    text = read(await printed(printer, sample=False))
+    text = text_of(await printed(printer, sample=False))
     assert "Beispieldaten" not in text
     assert "MUSTER" not in text
 
 
 async def test_an_automatic_decision_says_so(printer: Printer) -> None:
-    assert "§ 35a VwVfG" in read(await printed(printer, decided_by_rule=True))
-    assert "§ 35a VwVfG" not in read(await printed(printer))
+    assert "§ 35a VwVfG" in text_of(await printed(printer, decided_by_rule=True))
+    assert "§ 35a VwVfG" not in text_of(await printed(printer))
 
 
 async def test_without_an_account_the_address_is_left_visibly_open(printer: Printer) -> None:
-    assert "Anschrift wird beim Versand" in read(await printed(printer, account=None))
+    assert "Anschrift wird beim Versand" in text_of(await printed(printer, account=None))
 
 
 async def test_little_content_is_enough(printer: Printer) -> None:
-    text = read(await printed(printer, facts=[], legal_basis=[], remedy=None, paragraphs={"de": ["Ja."], "en": []}))
+    text = text_of(await printed(printer, facts=[], legal_basis=[], remedy=None, paragraphs={"de": ["Ja."], "en": []}))
     assert "Ja." in text
     assert "Rechtsbehelfsbelehrung" not in text
     assert "translation" not in text
@@ -111,11 +124,11 @@ async def test_a_long_notice_has_several_pages(printer: Printer) -> None:
 
 @pytest.mark.parametrize("evil", ["#panic()", '#read("/etc/passwd")', "*fett* _kursiv_ $x$ @ref <l> \\ `c`", "= T"])
 async def test_content_is_text_and_never_typst_source(printer: Printer, evil: str) -> None:
-    assert evil in read(await printed(printer, paragraphs={"de": [evil], "en": []}))
+    assert evil in text_of(await printed(printer, paragraphs={"de": [evil], "en": []}))
 
 
 async def test_emoji_control_cjk_and_rtl_are_shown_as_code_points(printer: Printer) -> None:
-    text = read(await printed(printer, paragraphs={"de": ["😀 \x07 漢 ש"], "en": []}))
+    text = text_of(await printed(printer, paragraphs={"de": ["😀 \x07 漢 ש"], "en": []}))
     assert "[U+1F600] [U+0007] [U+6F22] [U+05E9]" in text
 
 
@@ -149,11 +162,20 @@ SHARED = Printer()
 
 def test_content_of_another_shape_is_refused_without_quoting_it() -> None:
     with pytest.raises(Rejected) as refused:
-        read_content(CONTENT | {"title": "geheim", "authority": {"name": "geheim"}})
+        read(CONTENT | {"title": "geheim", "authority": {"name": "geheim"}})
     assert "/authority/city" in refused.value.detail
     assert "geheim" not in refused.value.detail
     assert refused.value.__cause__ is None
 
 
+def test_content_that_was_changed_is_refused() -> None:
+    with pytest.raises(Rejected, match="hash"):
+        read_content(CONTENT | {"decided_by_rule": True}, hash_of_content(CONTENT))
+
+
+def test_the_hash_of_content_is_that_of_canonical_json() -> None:
+    assert hash_of_content({"b": ["ü", None], "a": True}) == sha256('{"a":true,"b":["ü",null]}'.encode()).hexdigest()
+
+
 def test_dates_are_written_as_in_letters() -> None:
-    assert german_date(read_content(CONTENT).decided_on) == "9. März 2026"
+    assert german_date(read(CONTENT).decided_on) == "9. März 2026"
