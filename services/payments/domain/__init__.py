@@ -1,0 +1,1 @@
+"""The rules of demands, attempts to pay, and bookings: pure."""
