@@ -464,7 +464,7 @@ class Store(Generic[S]):
             )
         now = context.current()
         source = source_of(tenant, self.kind.topic.stream, aggregate_id)
-        return {
+        said = {
             "sequence": sequence,
             "epoch": self.epoch,
             "id": event_id(source, self.epoch, sequence),
@@ -478,6 +478,8 @@ class Store(Generic[S]):
             "traceparent": now.traceparent,
             "data": data,
         }
+        envelope_of(self.kind.topic, {"_id": aggregate_id, "tenant": tenant}, said)  # else the relay would stumble
+        return said
 
     def _due(self, state: S, before: Document) -> Document:
         items: Document = {}
