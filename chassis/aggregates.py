@@ -5,7 +5,7 @@ Layout of a document (docs/decisions/0002-one-document-aggregate.md):
     _id, tenant        the subject's id; the town
     version            counts the writes of handlers; relay and lease marks leave it alone
     state              what the domain knows; absent in a tombstone
-    seen               {subject: [epoch, sequence]} of each subject listened to: the last event applied
+    seen               {stream/subject: [epoch, sequence]} of each subject listened to: the last event applied
     sequence           of the last event said
     events             the events said, in order
     published          sequence of the last event that the broker acknowledged
@@ -236,7 +236,7 @@ class Store(Generic[S]):
         Returns the aggregate as it is now, or None where the event was a repetition.
         """
         position = [event.envelope.epoch, event.envelope.sequence]
-        subject = event.envelope.subject
+        subject = f"{event.envelope.stream}/{event.envelope.subject}"  # ids are unique within a stream only
 
         async def _once() -> Snapshot[S] | None:
             found = await self._load(event.tenant, aggregate_id)
