@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -314,16 +314,17 @@ class Store(Generic[S]):
         if shown is None:
             raise NotFound(f"no such {self.kind.name}", id=aggregate_id)
         given = answer(Snapshot(tenant, aggregate_id, version, shown))
+        body = orjson.dumps(given.body)
         entry = {
             "mark": request.mark,
             "hash": request.body_hash,
             "status": given.status,
-            "body": orjson.dumps(given.body).decode(),
+            "body": body.decode(),
             "etag": given.etag,
             "location": given.location,
         }
         await self._write(tenant, aggregate_id, found, (state, events), {}, entry)
-        return given
+        return replace(given, body=orjson.loads(body))  # as a repetition will see it
 
     def _changed(self, aggregate_id: str) -> NoReturn:
         raise PreconditionFailed("it was changed since you read it: read it again", id=aggregate_id)
