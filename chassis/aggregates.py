@@ -35,6 +35,7 @@ from chassis.errors import (
     Gone,
     IdempotencyKeyReused,
     NotFound,
+    NotYet,
     OutcomeUnknown,
     PreconditionFailed,
 )
@@ -340,22 +341,23 @@ class Store(Generic[S]):
         return None
 
     async def _retried(self, attempt: Callable[[], Any]) -> Snapshot[S] | None:
+        conflict = True
         for _ in range(CONFLICT_RETRIES):
             try:
                 result: Snapshot[S] | None = await attempt()
-            except (_Conflict, OutcomeUnknown):
+            except (_Conflict, OutcomeUnknown) as error:
                 # After an unknown outcome the next round's read tells whether it was written.
+                conflict = isinstance(error, _Conflict)
                 metrics.WRITE_CONFLICTS.labels(self._service, self.kind.name).inc()
                 await asyncio.sleep(0)
             else:
                 return result
+        if conflict:
+            raise NotYet(f"{self.kind.name}: others write it all the time, or its id is another town's")
         raise OutcomeUnknown(f"{self.kind.name}: no write got through")
 
     async def _load(self, tenant: str, aggregate_id: str) -> Document | None:
-        found = await self.collection.find_one({"_id": aggregate_id}, _NO_EVENTS)
-        if found and found["tenant"] != tenant:
-            raise NotFound(f"no such {self.kind.name}", id=aggregate_id)
-        return found
+        return await self.collection.find_one({"_id": aggregate_id, "tenant": tenant}, _NO_EVENTS)
 
     def _state(self, found: Document | None) -> S | None:
         return self._adapter.validate_python(found["state"]) if found and "state" in found else None
@@ -376,6 +378,8 @@ class Store(Generic[S]):
         before: Document = (found or {}).get("state", {})
         dumped: Document = {} if state is None else self._adapter.dump_python(state, mode="json")
         if found is None and state is None:
+            if events:
+                raise ConfigurationError(f"events without an aggregate of {self.kind.name} can't be kept")
             return None
         version = (found["version"] if found else 0) + 1
         sequence = int(found["sequence"]) if found else 0
@@ -522,21 +526,28 @@ class Store(Generic[S]):
             }
             with contextlib.suppress(DuplicateKey):
                 await self.archived.insert(copy)
-        await self.collection.update({"_id": aggregate_id}, {"$pull": {"events": {"sequence": {"$lte": up_to}}}})
+        where = {"_id": aggregate_id, "tenant": tenant}
+        await self.collection.update(where, {"$pull": {"events": {"sequence": {"$lte": up_to}}}})
 
     async def postpone(self, work: Work[S], until: datetime) -> None:
         """Marks an attempt that failed: the next one at `until`. Leaves the version alone."""
-        where = {"_id": work.snapshot.id, f"due.{work.name}.at": work.at}
-        found = await self.collection.find_one(where, {"due": 1})
-        if not found:
-            return
+        where = {"_id": work.snapshot.id, "tenant": work.snapshot.tenant, f"due.{work.name}.at": work.at}
+        marked = False
+        while not marked:
+            found = await self.collection.find_one(where, {"due": 1, "version": 1})
+            if not found:
+                return
+            marked = await self._put_off({**where, "version": found["version"]}, found, work, until)
+
+    async def _put_off(self, where: Filter, found: Document, work: Work[S], until: datetime) -> bool:
+        """Whether the version is still the one read: else `due_at` would hide what became due in the meantime."""
         others = [item["next"] for name, item in found["due"].items() if name != work.name]
         marks = {
             f"due.{work.name}.next": utc_floor(until),
             f"due.{work.name}.attempts": work.attempts + 1,
             "due_at": min([*others, utc_floor(until)]),
         }
-        await self.collection.update(where, {"$set": marks})
+        return await self.collection.update(where, {"$set": marks})
 
 
 def envelope_of(topic: Topic, document: Document, said: Document) -> tuple[Envelope, dict[str, Any]]:
