@@ -5,11 +5,13 @@ Source: MongoDB manual, read and write concerns. Queries are written for what Mo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference, UpdateOne
@@ -28,6 +30,8 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chassis.errors import DuplicateKey, EngineAway, OutcomeUnknown
+
+T = TypeVar("T")
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
@@ -54,6 +58,31 @@ def _translated(writing: bool) -> Iterator[None]:
         if error.timeout:
             raise (OutcomeUnknown if writing else EngineAway)("the database did not answer in time") from error
         raise
+
+
+_longest: ContextVar[float | None] = ContextVar("rathaus_database_longest", default=None)
+
+_BACKGROUND_SECONDS = 20.0
+"""Longest wait of relay, workers and subscribers for one answer; they read backlogs, and nobody waits for them."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Within, no operation waits longer for the database: for what serves HTTP."""
+    token = _longest.set(seconds)
+    try:
+        yield
+    finally:
+        _longest.reset(token)
+
+
+async def _answered(operation: Awaitable[T], *, writing: bool) -> T:
+    try:
+        async with asyncio.timeout(_longest.get()):
+            with _translated(writing):
+                return await operation
+    except TimeoutError as error:
+        raise (OutcomeUnknown if writing else EngineAway)("the database did not answer in time") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +121,8 @@ class Collection:
         Raises:
             EngineAway: the database can't be reached in time.
         """
-        with _translated(writing=False):
-            found: Document | None = await self._inner.find_one(where, fields)
-            return found
+        found: Document | None = await _answered(self._inner.find_one(where, fields), writing=False)
+        return found
 
     async def find(
         self,
@@ -111,8 +139,7 @@ class Collection:
             cursor = cursor.sort(list(sort))
         try:
             while True:
-                with _translated(writing=False):
-                    found = await cursor.to_list(length=batch)
+                found = await _answered(cursor.to_list(length=batch), writing=False)
                 for document in found:
                     yield document
                 if len(found) < batch:
@@ -122,8 +149,7 @@ class Collection:
 
     async def count(self, where: Filter) -> int:
         """How many match."""
-        with _translated(writing=False):
-            return int(await self._inner.count_documents(where))
+        return int(await _answered(self._inner.count_documents(where), writing=False))
 
     async def insert(self, document: Document) -> None:
         """Adds a document.
@@ -132,20 +158,17 @@ class Collection:
             DuplicateKey: its `_id` exists.
             OutcomeUnknown: it may or may not have been written.
         """
-        with _translated(writing=True):
-            await self._inner.insert_one(document)
+        await _answered(self._inner.insert_one(document), writing=True)
 
     async def update(self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False) -> bool:
         """Changes one document; whether one matched (or was made)."""
-        with _translated(writing=True):
-            result = await self._inner.update_one(where, change, upsert=upsert)
-            return bool(result.matched_count or result.upserted_id is not None)
+        result = await _answered(self._inner.update_one(where, change, upsert=upsert), writing=True)
+        return bool(result.matched_count or result.upserted_id is not None)
 
     async def delete(self, where: Filter) -> bool:
         """Removes one document; whether one matched."""
-        with _translated(writing=True):
-            result = await self._inner.delete_one(where)
-            return bool(result.deleted_count)
+        result = await _answered(self._inner.delete_one(where), writing=True)
+        return bool(result.deleted_count)
 
     async def bulk(self, updates: Sequence[Update]) -> int:
         """Unordered updates in one round trip; how many matched."""
@@ -156,17 +179,16 @@ class Collection:
             return int(await self.update(only.filter, only.change, upsert=only.upsert))
         requests = [UpdateOne(dict(each.filter), dict(each.change), upsert=each.upsert) for each in updates]
         try:
-            with _translated(writing=True):
-                result = await self._inner.bulk_write(requests, ordered=False)
-                return int(result.matched_count)
+            result = await _answered(self._inner.bulk_write(requests, ordered=False), writing=True)
+            return int(result.matched_count)
         except BulkWriteError as error:
             raise OutcomeUnknown("some of the writes failed") from error
 
     async def ensure(self, indexes: Sequence[Index]) -> None:
         """Creates the indexes that are missing."""
         for index in indexes:
-            with _translated(writing=True):
-                await self._inner.create_index(list(index.fields), name=index.name, sparse=index.sparse)
+            created = self._inner.create_index(list(index.fields), name=index.name, sparse=index.sparse)
+            await _answered(created, writing=True)
 
 
 class Database:
@@ -180,7 +202,7 @@ class Database:
             connect=False,
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
-            socketTimeoutMS=max(milliseconds, 1500) if timeout_seconds < 30 else milliseconds,
+            socketTimeoutMS=int(_BACKGROUND_SECONDS * 1000),
             waitQueueTimeoutMS=milliseconds,
             maxPoolSize=100,
             appname=f"rathaus-{name}",
@@ -199,8 +221,7 @@ class Database:
 
     async def names(self) -> list[str]:
         """Its collections."""
-        with _translated(writing=False):
-            return sorted(await self._inner.list_collection_names())
+        return sorted(await _answered(self._inner.list_collection_names(), writing=False))
 
     async def ping(self) -> None:
         """Asks the server.
@@ -208,8 +229,7 @@ class Database:
         Raises:
             EngineAway: no answer in time.
         """
-        with _translated(writing=False):
-            await self._inner.command("ping")
+        await _answered(self._inner.command("ping"), writing=False)
 
     @asynccontextmanager
     async def changes(self, collections: Sequence[str], wait_seconds: float) -> AsyncIterator[AsyncIterator[bool]]:

@@ -131,6 +131,7 @@ class Transport:
             self.servers,
             client_id=f"rathaus-{self._service}",
             logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
             allow_auto_create_topics=False,
             request_timeout_ms=SEND_TIMEOUT_MS,
             graceful_timeout=self._settings.stop_timeout_seconds,

@@ -24,6 +24,7 @@ from chassis.errors import ConfigurationError, EngineAway, Failure, TooLarge
 from chassis.http.access import Access
 from chassis.http.problems import PROBLEM, Problem, of_failure, on_error
 from chassis.logging import get_logger
+from chassis.mongo import at_most
 from chassis.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -100,8 +101,10 @@ class _Edge:
 
         with context.entered(here, request_id=here.correlation_id):
             try:
-                async with asyncio.timeout(self._settings.request_timeout_seconds):
-                    await self._app(scope, self._limited(headers, receive), _send)
+                limit = self._settings.request_timeout_seconds
+                async with asyncio.timeout(limit):
+                    with at_most(self._settings.database_timeout_seconds):
+                        await self._app(scope, self._limited(headers, receive), _send)
             except (Failure, TimeoutError) as error:
                 if begun:
                     raise

@@ -1,0 +1,1 @@
+"""The measured figures, and the code that measures them: `make bench`."""
