@@ -1,0 +1,1 @@
+"""Applications: what somebody wants, the case, and how it was decided."""

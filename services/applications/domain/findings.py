@@ -1,0 +1,34 @@
+"""What is wrong with an application, told to the citizen: German and English, never quoting what was entered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.applications.domain.services import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that keeps an application from being submitted."""
+
+    pointer: str
+    """JSON pointer (RFC 6901) into the application: `/data/...`, `/attachments/<document>`."""
+    code: str
+    """The keyword of JSON Schema, or `document_missing`, `character_not_printable`."""
+    message: Text
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"pointer": self.pointer, "code": self.code, "message": {"de": self.message.de, "en": self.message.en}}
+
+
+def shown(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """As the `errors` of a problem document."""
+    return [each.shown() for each in findings]
+
+
+def pointer(*parts: str | int) -> str:
+    """A JSON pointer (RFC 6901 § 3)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

@@ -1,0 +1,101 @@
+"""An offer: a published version of a service, as it is known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from chassis.errors import Conflict, NotFound, NotYet
+from contracts.catalog import ServicePublished, ServiceRetired
+from contracts.envelope import Event
+from contracts.values import DataRef, LegalDate, Sha256, Timestamp
+from services.applications.domain.services import ServiceVersion, in_force
+
+FETCH = "fetch"
+"""Due work: get the version from the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A version of a service. What it says is fetched after the event that announced it."""
+
+    offer_id: str
+    service_id: str
+    version: int
+    known_at: Timestamp
+    valid_from: LegalDate
+    valid_to: LegalDate | None
+    online: bool
+    content_hash: Sha256
+    dataref: DataRef
+    retired_on: LegalDate | None = None
+    content: ServiceVersion | None = None
+
+
+Moved = tuple[Offer, tuple[Event, ...]]
+
+
+def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Moved:
+    """A version was published: it becomes known, and what it says has to be fetched."""
+    if known is not None:
+        return known, ()
+    return (
+        Offer(
+            offer_id=offer_id,
+            service_id=event.service_id,
+            version=event.service_version,
+            known_at=now,
+            valid_from=event.valid_from,
+            valid_to=event.valid_to,
+            online=event.online,
+            content_hash=event.content_hash,
+            dataref=event.dataref,
+        ),
+        (),
+    )
+
+
+def retire(known: Offer | None, event: ServiceRetired) -> Moved:
+    """A version takes no more applications after that day.
+
+    Raises:
+        NotYet: its publication hasn't arrived.
+    """
+    if known is None:
+        raise NotYet("the service version isn't known yet", service_version_id=event.service_version_id)
+    return replace(known, retired_on=event.retired_on), ()
+
+
+def fill(known: Offer, content: ServiceVersion) -> Moved:
+    """What the version says has arrived."""
+    return replace(known, content=content), ()
+
+
+def due(offer: Offer) -> Mapping[str, datetime]:
+    """Only versions that can be applied for online are fetched."""
+    return {FETCH: offer.known_at} if offer.content is None and offer.online else {}
+
+
+def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
+    """The version in force on that legal day: the newest where several are.
+
+    Raises:
+        NotFound: the town offers no such service.
+        Conflict: it takes no applications on that day, or none online.
+        NotYet: what the version says hasn't been fetched.
+    """
+    known = sorted((each for each in offers if each.service_id == service_id), key=lambda each: each.version)
+    if not known:
+        raise NotFound("the town offers no such service", service_id=service_id)
+    valid = [each for each in known if in_force(each.valid_from, each.valid_to, each.retired_on, day)]
+    if not valid:
+        raise Conflict("the service takes no applications at present", service_id=service_id)
+    newest = valid[-1]
+    if not newest.online:
+        raise Conflict("the service can't be applied for online", service_id=service_id)
+    if newest.content is None:
+        raise NotYet("the service was published a moment ago: try again", service_id=service_id)
+    if newest.content.terms.online is None:
+        raise Conflict("the service can't be applied for online", service_id=service_id)
+    return newest

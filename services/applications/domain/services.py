@@ -1,0 +1,295 @@
+"""A service's version as this service reads it from the catalog. Tolerant: what isn't read here may be added there."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from contracts.applications import DocumentKind, FeeTiming, Outcome, ProceduralLaw
+from contracts.values import LegalDate, Money, TrustLevel
+from services.applications.domain.canonical import canonical
+
+PLACEHOLDER = re.compile(r"\{\{([a-z0-9_.]+)\}\}")
+_LONGEST_CHAIN = 20
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Text(_Read):
+    """The same in German and English."""
+
+    de: str
+    en: str = ""
+
+    def in_language(self, language: str) -> str:
+        """In that language; German where there is no other."""
+        return (self.en or self.de) if language == "en" else self.de
+
+
+class Channel(_Read):
+    """A way to apply."""
+
+    kind: str
+    trust_level: TrustLevel = TrustLevel.NONE
+    """Needed to apply, and to read what comes back."""
+
+
+class Condition(_Read):
+    """A statement about the form data, with one operator."""
+
+    path: str
+    """Names joined by dots."""
+    equals: JsonValue = None
+    one_of: tuple[JsonValue, ...] | None = None
+    min: float | None = None
+    max: float | None = None
+    present: bool | None = None
+
+
+class Document(_Read):
+    """Something to hand in."""
+
+    id: str
+    labels: Text
+    required: bool = False
+    condition: Condition | None = None
+    """Where it is required only then."""
+    media_types: tuple[str, ...] = ("application/pdf", "image/jpeg", "image/png")
+    may_follow: bool = False
+    """Need not be there at submission."""
+    signed_paper: bool = False
+    """Comes on paper, beside the online part."""
+
+
+class FeeRule(_Read):
+    """An amount for each of a number in the form."""
+
+    path: str
+    cents_each: int
+    currency: str = "EUR"
+    min_cents: int | None = None
+    max_cents: int | None = None
+
+
+class Fee(_Read):
+    """What the service costs: an amount or a rule, owed where the conditions hold and within its validity."""
+
+    id: str
+    timing: FeeTiming
+    amount: Money | None = None
+    rule: FeeRule | None = None
+    labels: Text
+    days_to_pay: int = Field(14, ge=0, le=3650)
+    valid_from: LegalDate | None = None
+    valid_to: LegalDate | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class Rule(_Read):
+    """A decision that needs nobody, where every condition holds."""
+
+    outcome: Outcome
+    conditions: tuple[Condition, ...]
+
+
+class Automation(_Read):
+    """What allows a decision by rule (VwVfG § 35a)."""
+
+    legal_basis: tuple[str, ...]
+    rule: Rule
+
+
+class Procedure(_Read):
+    """How the service is decided."""
+
+    procedural_law: ProceduralLaw
+    document_kind: DocumentKind = DocumentKind.NOTICE
+    automation: Automation | None = None
+    remedy: Text | None = None
+    legal_basis: tuple[str, ...] = ()
+
+
+class Paragraphs(_Read):
+    """Texts in order."""
+
+    de: tuple[str, ...]
+    en: tuple[str, ...] = ()
+
+
+class Fact(_Read):
+    """A line of a notice's table."""
+
+    label: Text
+    value: str
+
+
+class NoticeTemplate(_Read):
+    """What a notice says, with placeholders (see `notices.py`)."""
+
+    title: Text
+    paragraphs: Paragraphs
+    facts: tuple[Fact, ...] = ()
+
+
+class Authority(_Read):
+    """Who decides."""
+
+    id: str
+    name: str
+    street: str
+    postal_code: str
+    city: str
+
+
+class Code(_Read):
+    """An entry of a code list."""
+
+    code: str
+    labels: Text
+
+
+class ShownField(_Read):
+    """How a form field that the notice names is written there."""
+
+    path: str
+    format: str = ""
+    """`date`, or empty."""
+    codes: tuple[Code, ...] = ()
+
+    def label(self, code: str) -> Text | None:
+        """The label of a code."""
+        return next((each.labels for each in self.codes if each.code == code), None)
+
+
+class Terms(_Read):
+    """What a version of a service says apart from its form: kept in each case, as evidence of what applied."""
+
+    service_id: str
+    version: int = Field(ge=1)
+    sample: bool = False
+    names: Text
+    channels: tuple[Channel, ...] = ()
+    documents: tuple[Document, ...] = ()
+    fees: tuple[Fee, ...] = ()
+    procedure: Procedure
+    notice: NoticeTemplate
+    authority: Authority
+    shown: tuple[ShownField, ...] = ()
+    """The form fields that the notice names."""
+
+    @property
+    def online(self) -> Channel | None:
+        """The online channel, if there is one."""
+        return next((each for each in self.channels if each.kind == "online"), None)
+
+    @property
+    def trust_level(self) -> TrustLevel:
+        """Needed to apply online, and to read what comes back."""
+        return self.online.trust_level if self.online else TrustLevel.NONE
+
+    def document(self, document_id: str) -> Document | None:
+        """One of the documents asked for."""
+        return next((each for each in self.documents if each.id == document_id), None)
+
+
+class _CodeList(_Read):
+    urn: str
+    version: str
+    codes: tuple[Code, ...]
+
+
+class _Form(_Read):
+    form_schema: dict[str, Any] = Field(alias="schema")
+    ui: dict[str, Any] = Field(default_factory=dict)
+    code_lists: tuple[_CodeList, ...] = ()
+
+
+class _Version(Terms):
+    form: _Form
+
+
+class ServiceVersion(_Read):
+    """A version as it is kept: the form as canonical text, since names such as `$ref` mean something to a database."""
+
+    terms: Terms
+    form: str
+    """JSON Schema 2020-12."""
+    ui: str
+    """Hints for portals, with the code lists."""
+
+
+def read(given: dict[str, Any]) -> ServiceVersion:
+    """Reads what the catalog's `dataref` names (docs/guides/service-format.md).
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    found = _Version.model_validate(given)
+    notice = Terms.model_validate(found.model_dump(exclude={"form"}))
+    terms = notice.model_copy(update={"shown": tuple(_shown(found.form, path) for path in form_paths(notice.notice))})
+    lists = [each.model_dump(mode="json") for each in found.form.code_lists]
+    ui = canonical({**found.form.ui, "code_lists": lists})
+    return ServiceVersion(terms=terms, form=canonical(found.form.form_schema), ui=ui)
+
+
+def placeholders(notice: NoticeTemplate) -> tuple[str, ...]:
+    """What a notice's braces name, each once: `form.<path>`, `result.<key>`, `case.reference`."""
+    texts = (
+        notice.title.de,
+        notice.title.en,
+        *notice.paragraphs.de,
+        *notice.paragraphs.en,
+        *(fact.value for fact in notice.facts),
+    )
+    return tuple(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
+
+
+def form_paths(notice: NoticeTemplate) -> tuple[str, ...]:
+    """The form fields that a notice names."""
+    return tuple(name.removeprefix("form.") for name in placeholders(notice) if name.startswith("form."))
+
+
+def result_keys(notice: NoticeTemplate) -> tuple[str, ...]:
+    """What the deciding person or system has to give."""
+    return tuple(name.removeprefix("result.") for name in placeholders(notice) if name.startswith("result."))
+
+
+def _shown(form: _Form, path: str) -> ShownField:
+    node: Any = form.form_schema
+    for name in path.split("."):
+        node = _resolved(form, node).get("properties", {}).get(name, {})
+    node = _resolved(form, node)
+    named = node.get("x-code-list", {})
+    codes = next(
+        (
+            each.codes
+            for each in form.code_lists
+            if (each.urn, each.version) == (named.get("urn"), named.get("version"))
+        ),
+        (),
+    )
+    return ShownField(path=path, format="date" if node.get("format") == "date" else "", codes=codes)
+
+
+def _resolved(form: _Form, node: Any) -> dict[str, Any]:
+    """Follows references within the form (`#/$defs/...`), which don't go round."""
+    for _ in range(_LONGEST_CHAIN):
+        if not isinstance(node, dict) or "$ref" not in node:
+            break
+        beside = {name: value for name, value in node.items() if name != "$ref"}
+        target: Any = form.form_schema
+        for part in str(node["$ref"]).removeprefix("#/").split("/"):
+            target = target.get(part, {}) if isinstance(target, dict) else {}
+        node = {**target, **beside} if isinstance(target, dict) else beside
+    return node if isinstance(node, dict) else {}
+
+
+def in_force(valid_from: LegalDate, valid_to: LegalDate | None, retired_on: LegalDate | None, day: date) -> bool:
+    """Whether a version takes applications on that legal day."""
+    ends = [each for each in (valid_to, retired_on) if each is not None]
+    return valid_from <= day and all(day <= end for end in ends)

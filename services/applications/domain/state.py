@@ -1,0 +1,302 @@
+"""The case: a draft and the case that it opens are one document (docs/decisions/0008)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from chassis.clock import start_of
+from contracts.applications import (
+    Addressee,
+    Attachment,
+    Channel,
+    FeeTiming,
+    IdentityEvidence,
+    Origin,
+    Outcome,
+    Party,
+    Role,
+)
+from contracts.envelope import Event, id_of
+from contracts.values import LegalDate, Money, Timestamp
+from services.applications.domain.canonical import canonical, sha256
+from services.applications.domain.services import Terms, Text
+
+INFORMATION = "information"
+"""Due work: the day on which information was due has passed."""
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Status(str, Enum):
+    """Where a case stands."""
+
+    DRAFT = "draft"
+    AWAITING_PAYMENT = "awaiting_payment"
+    """Submitted; a fee before processing is open."""
+    IN_PROCESSING = "in_processing"
+    """Complete, or reopened: to be decided."""
+    DECIDED = "decided"
+    """Decided; the decision's notices aren't all announced."""
+    CLOSED = "closed"
+    """Decided and announced, or withdrawn."""
+
+
+class RequestStatus(str, Enum):
+    """Where a request for information stands."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    OVERDUE = "overdue"
+    """Not answered by its day; it still can be."""
+    LAPSED = "lapsed"
+    """No longer needed: decided or withdrawn."""
+
+
+class NoticeStatus(str, Enum):
+    """How far a notice got."""
+
+    ISSUED = "issued"
+    PROVIDED = "provided"
+    RETRIEVED = "retrieved"
+    ANNOUNCED = "announced"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file handed in; its content is in the file store."""
+
+    attachment_id: str
+    document: str
+    """Which of the service's documents it is."""
+    sha256: str
+    size: int
+    """Bytes."""
+    media_type: str
+    uploaded_at: Timestamp
+
+    def told(self) -> Attachment:
+        """As events tell it."""
+        return Attachment(
+            attachment_id=self.attachment_id, sha256=self.sha256, size=self.size, media_type=self.media_type
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What was handed in, and under which terms. Never changes."""
+
+    content_hash: str
+    submitted_at: Timestamp
+    received_on: LegalDate
+    consents_to_mailbox: bool
+    evidence: IdentityEvidence
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A fee that was set, and what payments told of it."""
+
+    assessment_id: str
+    timing: FeeTiming
+    amount: Money
+    due_on: LegalDate
+    settled: bool = False
+    cancelled: bool = False
+    demand_id: str | None = None
+    payment_reference: str | None = None
+    dataref: str | None = None
+    """The demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision. Its content never changes."""
+
+    decision_id: str
+    replaces: str | None
+    origin: Origin
+    outcome: Outcome
+    decided_on: LegalDate
+    decided_by: str | None
+    addressees: tuple[Addressee, ...]
+    content: str
+    """What the notice says, as canonical JSON."""
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class InformationRequest:
+    """A question of the authority and its answer."""
+
+    request_id: str
+    question: str
+    asked_by: str
+    asked_on: LegalDate
+    due_on: LegalDate
+    status: RequestStatus = RequestStatus.OPEN
+    answer: str | None = None
+    answered_on: LegalDate | None = None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether it still can be answered."""
+        return self.status in {RequestStatus.OPEN, RequestStatus.OVERDUE}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice of a decision for one addressee, as notifications tells of it."""
+
+    notice_id: str
+    decision_id: str
+    addressee_id: str
+    status: NoticeStatus
+    announced_on: LegalDate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the timeline: a code, for which `texts.py` has sentences."""
+
+    code: str
+    at: Timestamp
+    day: LegalDate | None = None
+    amount: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A draft, and from its submission on a case."""
+
+    tenant: str
+    case_id: str
+    application_id: str
+    account_id: str
+    """Whose it is."""
+    service_id: str
+    service_version: int
+    """Of a draft: the version that it was begun with; from submission on: the one that it is pinned to."""
+    names: Text
+    channel: Channel
+    status: Status
+    created_at: Timestamp
+    changed_at: Timestamp
+    data: str = "{}"
+    """Form data as canonical JSON."""
+    uploads: tuple[Upload, ...] = ()
+    reference: str | None = None
+    """Case reference, from submission on."""
+    submitted_at: Timestamp | None = None
+    submission: Submission | None = None
+    complete_as_of: LegalDate | None = None
+    assessments: tuple[Assessment, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    requests: tuple[InformationRequest, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    closed_on: LegalDate | None = None
+    closed_reason: str | None = None
+
+    @property
+    def party_id(self) -> str:
+        """The applicant."""
+        return party_id(self.case_id)
+
+    @property
+    def path(self) -> str:
+        """Below which its immutable versions are (`dataref`)."""
+        return f"/applications/v1/{self.tenant}/cases/{self.case_id}"
+
+    @property
+    def submission_path(self) -> str:
+        """`dataref` of what was submitted."""
+        return f"{self.path}/submissions/{self.application_id}"
+
+    @property
+    def handed_in(self) -> Submission:
+        """The submission of a case that isn't a draft."""
+        if self.submission is None:
+            raise ValueError(f"case {self.case_id} is a draft")
+        return self.submission
+
+    @property
+    def case_reference(self) -> str:
+        """The reference of a case that isn't a draft."""
+        return self.reference or reference(self.tenant, self.handed_in.received_on, self.case_id)
+
+    @property
+    def standing(self) -> Decision | None:
+        """The decision that no other replaces: the last one."""
+        return self.decisions[-1] if self.decisions else None
+
+    @property
+    def fields(self) -> Any:
+        """The form data."""
+        return json.loads(self.data)
+
+    def party(self, role: Role) -> Party:
+        """The applicant in that role."""
+        return Party(party_id=self.party_id, role=role, account_id=self.account_id)
+
+    def noted(self, code: str, now: datetime, day: date | None = None, amount: Money | None = None) -> Case:
+        """With a line in the timeline."""
+        return replace(self, entries=(*self.entries, Entry(code, now, day, amount)), changed_at=now)
+
+
+Moved = tuple[Case, tuple[Event, ...]]
+"""The new state and what happened."""
+
+
+def party_id(case_id: str) -> str:
+    """The applicant's id in the case: opaque, and another in each case."""
+    return id_of(case_id, "party", Role.APPLICANT.value)
+
+
+def reference(tenant: str, day: date, case_id: str) -> str:
+    """A case reference such as `WIT-2026-7K3M9QX2RT`: town, year, 50 bits of the case's id in Crockford's base 32."""
+    town = "".join(each for each in tenant.upper() if each.isalnum())[:3]
+    number = UUID(case_id).int & (1 << 50) - 1
+    digits = "".join(_CROCKFORD[number >> shift & 31] for shift in range(45, -1, -5))
+    return f"{town}-{day.year}-{digits}"
+
+
+def submitted_content(case: Case, *, consents_to_mailbox: bool) -> dict[str, Any]:
+    """What is handed in, as JSON: its canonical form (RFC 8785) is what `content_hash` is of."""
+    return {
+        "case_id": case.case_id,
+        "application_id": case.application_id,
+        "service_id": case.service_id,
+        "service_version": case.service_version,
+        "channel": case.channel.value,
+        "data": case.fields,
+        "attachments": [
+            {
+                "attachment_id": each.attachment_id,
+                "document": each.document,
+                "sha256": each.sha256,
+                "size": each.size,
+                "media_type": each.media_type,
+            }
+            for each in case.uploads
+        ],
+        "consents_to_mailbox": consents_to_mailbox,
+    }
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of the canonical JSON (RFC 8785) of some content."""
+    return sha256(canonical(content))
+
+
+def due(case: Case) -> Mapping[str, datetime]:
+    """The first moment after the earliest day on which information was due."""
+    days = [each.due_on for each in case.requests if each.status is RequestStatus.OPEN]
+    return {INFORMATION: start_of(min(days) + timedelta(days=1))} if days else {}

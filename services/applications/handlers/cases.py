@@ -1,0 +1,159 @@
+"""Cases: what the applicant, the authority, payments and notifications do to them; and who may read what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from chassis.aggregates import Answer, Received, Snapshot, Work
+from chassis.auth import Principal
+from chassis.clock import Clock
+from chassis.errors import NotFound, NotYet
+from chassis.files import Files
+from chassis.http import Caller
+from chassis.http.paging import Paging
+from contracts.applications import Origin
+from services.applications import views
+from services.applications.domain import cases, news
+from services.applications.domain.cases import AskInformation, Decide, Reopen, SupplyInformation
+from services.applications.domain.state import Case, Decision, InformationRequest, Moved, Status, Upload
+from services.applications.handlers.drafts import there
+from services.applications.store import Stores
+
+SUBMITTED = tuple(each for each in Status if each is not Status.DRAFT)
+
+
+class Cases:
+    """Everything from the submission on."""
+
+    def __init__(self, stores: Stores, clock: Clock, files: Files) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._files = files
+
+    # Reading
+
+    async def own(self, principal: Principal, tenant: str, paging: Paging) -> Sequence[Snapshot[Case]]:
+        """A person's drafts and cases."""
+        return await self._stores.own(tenant, principal.subject, paging)
+
+    async def of_authority(self, tenant: str, status: Status | None, paging: Paging) -> Sequence[Snapshot[Case]]:
+        """The town's cases; drafts are nobody's business."""
+        return await self._stores.by_status(tenant, (status,) if status else SUBMITTED, paging)
+
+    async def read(self, principal: Principal, tenant: str, case_id: str) -> Snapshot[Case]:
+        """A case: one's own, or for the authority one that was submitted.
+
+        Raises:
+            NotFound: there is none that they may see.
+        """
+        found = await self._stores.cases.require(tenant, case_id)
+        if principal.kind == "person":
+            cases.check_owner(found.state, principal.subject)
+        else:
+            cases.check_submitted(found.state)
+        return found
+
+    async def submission(self, principal: Principal, tenant: str, case_id: str, application_id: str) -> Case:
+        """A case that has that submission. Raises as `read`."""
+        case = (await self.read(principal, tenant, case_id)).state
+        if case.submission is None or case.application_id != application_id:
+            raise NotFound("no such submission", application_id=application_id)
+        return case
+
+    async def decision(self, principal: Principal, tenant: str, case_id: str, decision_id: str) -> Decision:
+        """A decision. Raises as `read`."""
+        case = (await self.read(principal, tenant, case_id)).state
+        found = next((each for each in case.decisions if each.decision_id == decision_id), None)
+        if found is None:
+            raise NotFound("no such decision", decision_id=decision_id)
+        return found
+
+    async def request(
+        self, principal: Principal, tenant: str, case_id: str, request_id: str
+    ) -> tuple[Case, InformationRequest]:
+        """A request for information. Raises as `read`."""
+        case = (await self.read(principal, tenant, case_id)).state
+        return case, cases.find_request(case, request_id)
+
+    async def attachment(self, case: Case, wanted: Callable[[Upload], bool]) -> tuple[Upload, AsyncIterator[bytes]]:
+        """A file of the case and its bytes.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = next((each for each in case.uploads if wanted(each)), None)
+        if found is None:
+            raise NotFound("no such attachment")
+        await self._files.size(case.tenant, found.sha256)  # missing is told now, not within the answer
+        return found, self._files.open(case.tenant, found.sha256)
+
+    # The applicant
+
+    async def withdraw(self, caller: Caller, tenant: str, case_id: str) -> Answer:
+        """Takes the application back."""
+        now, account = self._clock.now(), caller.principal.subject
+        return await self._request(caller, tenant, case_id, lambda case: cases.withdraw(case, account, now))
+
+    async def supply_information(self, caller: Caller, tenant: str, case_id: str, request_id: str, text: str) -> Answer:
+        """Answers a request for information."""
+        now, command = self._clock.now(), SupplyInformation(caller.principal.subject, request_id, text)
+        return await self._request(caller, tenant, case_id, lambda case: cases.supply_information(case, command, now))
+
+    # The authority
+
+    async def decide(self, caller: Caller, tenant: str, case_id: str, command: Decide) -> Answer:
+        """A clerk or a clerk system decides."""
+        now = self._clock.now()
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda case: cases.decide(there(case), command, now), views.decided
+        )
+
+    async def ask_information(self, caller: Caller, tenant: str, case_id: str, command: AskInformation) -> Answer:
+        """Asks the applicant for something."""
+        now = self._clock.now()
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda case: cases.ask_information(there(case), command, now), views.asked
+        )
+
+    async def reopen(self, caller: Caller, tenant: str, case_id: str, reason: str) -> Answer:
+        """Goes on with a closed case."""
+        now, command = self._clock.now(), Reopen(caller.principal.subject, reason)
+        return await self._request(caller, tenant, case_id, lambda case: cases.reopen(case, command, now))
+
+    # What others tell, and time
+
+    async def on_payment(self, event: Received[Any]) -> None:
+        """Something happened to a demand."""
+        now = self._clock.now()
+        await self._stores.cases.on_event(
+            event, event.data.case_id, lambda case: news.on_payment(_known(case, event), event.data, now)
+        )
+
+    async def on_notice(self, event: Received[Any]) -> None:
+        """Something happened to a notice."""
+        now = self._clock.now()
+        await self._stores.cases.on_event(
+            event, event.data.case_id, lambda case: news.on_notice(_known(case, event), event.data, now)
+        )
+
+    async def note_overdue_information(self, work: Work[Case]) -> None:
+        """A day on which information was due has passed."""
+        now = self._clock.now()
+        await self._stores.cases.on_due(work, lambda case: cases.note_overdue_information(there(case), now))
+
+    async def _request(self, caller: Caller, tenant: str, case_id: str, move: Callable[[Case], Moved]) -> Answer:
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda case: move(there(case)), views.moved
+        )
+
+
+def origin_of(principal: Principal) -> Origin:
+    """Staff decide as clerks, machine clients as clerk systems."""
+    return Origin.CLERK if principal.kind == "staff" else Origin.CLERK_SYSTEM
+
+
+def _known(case: Case | None, event: Received[Any]) -> Case:
+    if case is None:
+        raise NotYet("the case isn't known", case_id=event.data.case_id)
+    return case

@@ -1,0 +1,141 @@
+"""Drafts: what a person does until the submission."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.aggregates import Answer, Snapshot
+from chassis.clock import Clock, legal_date
+from chassis.errors import NotFound
+from chassis.files import Files
+from chassis.http import Caller
+from services.applications import views
+from services.applications.domain import canonical, cases, drafts
+from services.applications.domain.findings import Finding
+from services.applications.domain.offers import Offer
+from services.applications.domain.services import ServiceVersion
+from services.applications.domain.state import Case, Moved, Status
+from services.applications.settings import Settings
+from services.applications.store import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a person says when they submit."""
+
+    confirmed: bool
+    consents_to_mailbox: bool
+    reviewed_version: int | None = None
+
+
+def there(case: Case | None) -> Case:
+    """The case.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if case is None:
+        raise NotFound("no such application")
+    return case
+
+
+class Drafts:
+    """What a person does with a draft. All raise NotFound where it isn't theirs."""
+
+    def __init__(self, stores: Stores, clock: Clock, files: Files, settings: Settings) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._files = files
+        self._settings = settings
+
+    async def create(self, caller: Caller, tenant: str, service_id: str) -> Answer:
+        """Begins a draft under the version in force."""
+        now, case_id = self._clock.now(), caller.change.new_id("case")
+        offer = await self._stores.offer_in_force(tenant, service_id, legal_date(now))
+        principal = caller.principal
+        command = drafts.Create(tenant, case_id, principal.subject, principal.trust_level, offer)
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda known: drafts.create(known, command, now), views.created
+        )
+
+    async def save(self, caller: Caller, tenant: str, case_id: str, data: dict[str, Any]) -> Answer:
+        """Replaces the form data."""
+        now = self._clock.now()
+        command = drafts.Save(caller.principal.subject, canonical.admit(data, self._settings.form_limits))
+        return await self._change(caller, tenant, case_id, lambda case: drafts.save(case, command, now))
+
+    async def attach(
+        self, caller: Caller, tenant: str, case_id: str, document_id: str, media_type: str, body: AsyncIterator[bytes]
+    ) -> Answer:
+        """Keeps a file, then names it."""
+        now, account = self._clock.now(), caller.principal.subject
+        draft, content = await self._with_service(tenant, case_id, account)
+        document = drafts.upload_target(draft.state, account, content.terms, document_id, media_type)
+        stored = await self._files.put(tenant, body, limit=self._settings.attachment_limit_bytes)
+        drafts.check_signature(stored.head, media_type)
+        command = drafts.Attach(account, document, stored.sha256, stored.size, media_type)
+        return await self._change(caller, tenant, case_id, lambda case: drafts.attach(case, command, now))
+
+    async def detach(self, caller: Caller, tenant: str, case_id: str, document_id: str) -> Answer:
+        """Takes a file out again."""
+        now, command = self._clock.now(), drafts.Detach(caller.principal.subject, document_id)
+        return await self._change(caller, tenant, case_id, lambda case: drafts.detach(case, command, now))
+
+    async def discard(self, caller: Caller, tenant: str, case_id: str) -> Answer:
+        """Deletes a draft."""
+        return await self._stores.cases.on_request(
+            caller.change,
+            tenant,
+            case_id,
+            lambda case: drafts.discard(there(case), caller.principal.subject),
+            lambda _: Answer(204, None),
+        )
+
+    async def check(self, caller: Caller, tenant: str, case_id: str) -> tuple[Finding, ...]:
+        """What keeps it from being submitted."""
+        draft, content = await self._with_service(tenant, case_id, caller.principal.subject)
+        return drafts.check(draft.state, content)
+
+    async def review(self, caller: Caller, tenant: str, case_id: str) -> tuple[Snapshot[Case], ServiceVersion]:
+        """The draft and the version under which it would be submitted now."""
+        return await self._with_service(tenant, case_id, caller.principal.subject)
+
+    async def submit(self, caller: Caller, tenant: str, case_id: str, said: Confirmation) -> Answer:
+        """Hands the application in."""
+        now, principal = self._clock.now(), caller.principal
+        draft = await self._own(tenant, case_id, principal.subject)
+        command = drafts.Submit(
+            account_id=principal.subject,
+            trust_level=principal.trust_level,
+            offer=await self._offer(draft, tenant),
+            confirmed=said.confirmed,
+            consents_to_mailbox=said.consents_to_mailbox,
+            reviewed_version=said.reviewed_version,
+        )
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda case: drafts.submit(there(case), command, now), views.submitted
+        )
+
+    async def _change(self, caller: Caller, tenant: str, case_id: str, move: Callable[[Case], Moved]) -> Answer:
+        return await self._stores.cases.on_request(
+            caller.change, tenant, case_id, lambda case: move(there(case)), views.saved
+        )
+
+    async def _own(self, tenant: str, case_id: str, account: str) -> Snapshot[Case]:
+        found = await self._stores.cases.require(tenant, case_id)
+        cases.check_owner(found.state, account)
+        return found
+
+    async def _offer(self, draft: Snapshot[Case], tenant: str) -> Offer | None:
+        """The version in force; none needed for what was submitted already, which is answered as before or refused."""
+        if draft.state.status is not Status.DRAFT:
+            return None
+        return await self._stores.offer_in_force(tenant, draft.state.service_id, legal_date(self._clock.now()))
+
+    async def _with_service(self, tenant: str, case_id: str, account: str) -> tuple[Snapshot[Case], ServiceVersion]:
+        draft = await self._own(tenant, case_id, account)
+        drafts.check_draft(draft.state, account)
+        offer = await self._offer(draft, tenant)
+        return draft, drafts.content_of(offer)

@@ -1,0 +1,491 @@
+"""What the HTTP interface shows: models with examples, and how a case is rendered."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.aggregates import Answer, Snapshot
+from chassis.clock import legal_date
+from chassis.errors import Invalid
+from contracts.applications import Channel, FeeTiming, Origin, Outcome
+from contracts.values import Money, Timestamp, TrustLevel
+from services.applications import texts
+from services.applications.domain import drafts
+from services.applications.domain.cases import answer_content
+from services.applications.domain.conditions import owed
+from services.applications.domain.findings import Finding, shown
+from services.applications.domain.services import ServiceVersion, Terms, Text
+from services.applications.domain.state import (
+    Assessment,
+    Case,
+    Decision,
+    InformationRequest,
+    Notice,
+    NoticeStatus,
+    RequestStatus,
+    Status,
+    Upload,
+    submitted_content,
+)
+
+_ID = "0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"
+_HASH = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+
+class View(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Bilingual(View):
+    """The same in German and English."""
+
+    de: str = Field(examples=["Mülltonne tauschen"])
+    en: str = Field(examples=["Change your waste bin"])
+
+
+class AttachmentView(View):
+    """A file handed in."""
+
+    attachment_id: str = Field(examples=[_ID])
+    document: str = Field(description="which of the service's documents it is", examples=["tenancy_agreement"])
+    sha256: str = Field(examples=[_HASH])
+    size: int = Field(description="bytes", examples=[182_044])
+    media_type: str = Field(examples=["application/pdf"])
+
+
+class FeeView(View):
+    """A fee that was set, and where it can be paid."""
+
+    assessment_id: str = Field(examples=[_ID])
+    timing: FeeTiming = Field(examples=["before_processing"])
+    amount: Money = Field(examples=[{"cents": 1100, "currency": "EUR"}])
+    due_on: date = Field(examples=["2026-03-16"])
+    settled: bool = Field(examples=[False])
+    cancelled: bool = Field(examples=[False])
+    payment_reference: str | None = Field(description="Kassenzeichen", examples=["WIT-000042-7"])
+    demand: str | None = Field(
+        description="path of the demand in payments", examples=[f"/payments/v1/witten/demands/{_ID}"]
+    )
+
+
+class DecisionView(View):
+    """A decision; its content is at `dataref`."""
+
+    decision_id: str = Field(examples=[_ID])
+    replaces: str | None = Field(examples=[None])
+    origin: Origin = Field(examples=["clerk"])
+    outcome: Outcome = Field(examples=["granted"])
+    decided_on: date = Field(examples=["2026-03-09"])
+    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/decisions/{_ID}"])
+
+
+class NoticeView(View):
+    """How far a notice got."""
+
+    notice_id: str = Field(examples=[_ID])
+    decision_id: str = Field(examples=[_ID])
+    status: NoticeStatus = Field(examples=["provided"])
+    announced_on: date | None = Field(examples=[None])
+
+
+class RequestView(View):
+    """A question of the authority."""
+
+    request_id: str = Field(examples=[_ID])
+    question: str = Field(examples=["Bitte nennen Sie das Datum Ihres Einzugs."])
+    asked_on: date = Field(examples=["2026-03-09"])
+    due_on: date = Field(examples=["2026-03-20"])
+    status: RequestStatus = Field(examples=["open"])
+    answered_on: date | None = Field(examples=[None])
+
+
+class Summary(View):
+    """A draft or case in a list."""
+
+    application_id: str = Field(examples=[_ID])
+    case_id: str = Field(description="names it in every path", examples=[_ID])
+    case_reference: str | None = Field(description="from submission on", examples=["WIT-2026-7K3M9QX2RT"])
+    service_id: str = Field(examples=["registration-certificate"])
+    service_version: int = Field(examples=[1])
+    service_name: Bilingual
+    status: Status = Field(examples=["in_processing"])
+    status_text: Bilingual
+    created_at: Timestamp
+    changed_at: Timestamp
+    submitted_at: Timestamp | None
+    received_on: date | None = Field(description="legal date of receipt", examples=["2026-03-02"])
+    closed_on: date | None = Field(examples=[None])
+    closed_reason: str | None = Field(description="`decided`, `withdrawn`", examples=[None])
+
+
+class CaseView(Summary):
+    """A draft or case in full."""
+
+    channel: Channel
+    data: dict[str, Any] = Field(description="the form data", examples=[{"bin_size": "120"}])
+    attachments: tuple[AttachmentView, ...]
+    consents_to_mailbox: bool | None = Field(examples=[True])
+    complete_as_of: date | None = Field(examples=["2026-03-02"])
+    identity_trust_level: TrustLevel | None = Field(description="at which it was submitted", examples=["substantial"])
+    fees: tuple[FeeView, ...]
+    decisions: tuple[DecisionView, ...]
+    notices: tuple[NoticeView, ...]
+    requests: tuple[RequestView, ...]
+    submission: str | None = Field(
+        description="path of what was submitted", examples=[f"/applications/v1/witten/cases/{_ID}/submissions/{_ID}"]
+    )
+
+
+class Page(View):
+    """A page of a list."""
+
+    items: tuple[Summary, ...]
+    next: str | None = Field(description="`cursor` of the next page; null: there is none", examples=[None])
+
+
+class Moved(View):
+    """Where it stands after a move."""
+
+    application_id: str = Field(examples=[_ID])
+    case_id: str = Field(examples=[_ID])
+    case_reference: str | None = Field(examples=["WIT-2026-7K3M9QX2RT"])
+    status: Status = Field(examples=["in_processing"])
+
+
+class Submitted(Moved):
+    """The receipt: the copy of what was submitted is at `dataref`."""
+
+    service_version: int = Field(examples=[1])
+    received_on: date = Field(examples=["2026-03-02"])
+    content_hash: str = Field(description="SHA-256 of the content as canonical JSON (RFC 8785)", examples=[_HASH])
+    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/submissions/{_ID}"])
+
+
+class Decided(Moved):
+    """The decision that was made."""
+
+    decision_id: str = Field(examples=[_ID])
+    content_hash: str = Field(examples=[_HASH])
+    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/decisions/{_ID}"])
+
+
+class Asked(Moved):
+    """The request that was made."""
+
+    request_id: str = Field(examples=[_ID])
+    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/requests/{_ID}"])
+
+
+class FindingView(View):
+    """One thing that keeps an application from being submitted."""
+
+    pointer: str = Field(description="JSON pointer (RFC 6901) into the application", examples=["/data/bin_size"])
+    code: str = Field(examples=["required"])
+    message: Bilingual
+
+
+class Findings(View):
+    """What keeps it from being submitted; empty: nothing does."""
+
+    findings: tuple[FindingView, ...]
+
+
+class ReviewFee(View):
+    """What would be charged."""
+
+    timing: FeeTiming
+    amount: Money
+    labels: tuple[Bilingual, ...]
+    days_to_pay: int = Field(examples=[14])
+
+
+class Review(View):
+    """The page to review before submission (VwVfG § 3a (5), OZG § 9a)."""
+
+    application: CaseView
+    service_version: int = Field(description="the version in force: name it as `reviewed_version`", examples=[1])
+    authority: dict[str, str]
+    data: dict[str, Any]
+    form_ui: dict[str, Any] = Field(description="labels and groups of the form, with its code lists")
+    attachments: tuple[AttachmentView, ...]
+    fees: tuple[ReviewFee, ...]
+    consent: Bilingual = Field(description="what `consents_to_mailbox` means")
+    findings: tuple[FindingView, ...]
+    can_submit: bool
+
+
+class Line(View):
+    """What happened."""
+
+    at: Timestamp
+    code: str = Field(examples=["application_received"])
+    text: str = Field(examples=["Ihr Antrag ist am 2. März 2026 bei uns eingegangen."])
+
+
+class Timeline(View):
+    """What happened, in order, in plain sentences."""
+
+    lang: str = Field(examples=["de"])
+    items: tuple[Line, ...]
+
+
+class SubmissionView(View):
+    """What was submitted, as it was. It never changes."""
+
+    case_reference: str = Field(examples=["WIT-2026-7K3M9QX2RT"])
+    received_on: date = Field(examples=["2026-03-02"])
+    submitted_at: Timestamp
+    service_name: Bilingual
+    content: dict[str, Any] = Field(description="`content_hash` is the SHA-256 of its canonical JSON (RFC 8785)")
+    content_hash: str = Field(examples=[_HASH])
+    identity_trust_level: TrustLevel
+    sample: bool = Field(description="true: the service is sample data")
+
+
+class AnswerView(View):
+    """An answer to a request for information. It never changes."""
+
+    case_id: str = Field(examples=[_ID])
+    request_id: str = Field(examples=[_ID])
+    answer: str = Field(examples=["Ich bin am 1. März eingezogen."])
+    answered_on: date = Field(examples=["2026-03-10"])
+
+
+CONSENT = Text(
+    de="Ich bin einverstanden, dass mir der Bescheid in meinem Postfach zum Abruf bereitgestellt wird. Er gilt am Tag "
+    "nach dem Abruf als bekannt gegeben (§ 41 Abs. 2a VwVfG).",
+    en="I agree that the notice is provided in my mailbox for me to fetch. It counts as announced on the day after I "
+    "fetch it (VwVfG § 41 (2a)).",
+)
+
+
+def created(snapshot: Snapshot[Case]) -> Answer:
+    """A new draft."""
+    case = snapshot.state
+    body = whole(case).model_dump(mode="json")
+    return Answer(201, body, snapshot.etag, f"/applications/v1/{case.tenant}/applications/{case.case_id}")
+
+
+def saved(snapshot: Snapshot[Case]) -> Answer:
+    """A changed draft: without its content, which an answer that is remembered must not keep."""
+    return Answer(200, _moved(snapshot.state), snapshot.etag)
+
+
+moved = saved
+
+
+def submitted(snapshot: Snapshot[Case]) -> Answer:
+    """The receipt."""
+    case = snapshot.state
+    body = Submitted(
+        **_moved(case),
+        service_version=case.service_version,
+        received_on=case.handed_in.received_on,
+        content_hash=case.handed_in.content_hash,
+        dataref=case.submission_path,
+    )
+    return Answer(200, body.model_dump(mode="json"), snapshot.etag)
+
+
+def decided(snapshot: Snapshot[Case]) -> Answer:
+    """The decision that was just made."""
+    case, decision = snapshot.state, snapshot.state.decisions[-1]
+    body = Decided(
+        **_moved(case),
+        decision_id=decision.decision_id,
+        content_hash=decision.content_hash,
+        dataref=_decision_path(case, decision),
+    )
+    return Answer(201, body.model_dump(mode="json"), snapshot.etag, body.dataref)
+
+
+def asked(snapshot: Snapshot[Case]) -> Answer:
+    """The request that was just made."""
+    case = snapshot.state
+    request_id = case.requests[-1].request_id
+    body = Asked(**_moved(case), request_id=request_id, dataref=f"{case.path}/requests/{request_id}")
+    return Answer(201, body.model_dump(mode="json"), snapshot.etag, body.dataref)
+
+
+def _moved(case: Case) -> dict[str, Any]:
+    return Moved(
+        application_id=case.application_id,
+        case_id=case.case_id,
+        case_reference=case.reference,
+        status=case.status,
+    ).model_dump(mode="json")
+
+
+def summary(case: Case) -> Summary:
+    """As in a list."""
+    return Summary(**_summary(case))
+
+
+def _summary(case: Case) -> dict[str, Any]:
+    return {
+        "application_id": case.application_id,
+        "case_id": case.case_id,
+        "case_reference": case.reference,
+        "service_id": case.service_id,
+        "service_version": case.service_version,
+        "service_name": _both(case.names),
+        "status": case.status,
+        "status_text": Bilingual(**texts.status(case.status)),
+        "created_at": case.created_at,
+        "changed_at": case.changed_at,
+        "submitted_at": case.submitted_at,
+        "received_on": case.submission.received_on if case.submission else None,
+        "closed_on": case.closed_on,
+        "closed_reason": case.closed_reason,
+    }
+
+
+def whole(case: Case) -> CaseView:
+    """In full."""
+    given = case.submission
+    return CaseView(
+        **_summary(case),
+        channel=case.channel,
+        data=case.fields,
+        attachments=tuple(map(attachment, case.uploads)),
+        consents_to_mailbox=given.consents_to_mailbox if given else None,
+        complete_as_of=case.complete_as_of,
+        identity_trust_level=given.evidence.trust_level if given else None,
+        fees=tuple(map(_fee, case.assessments)),
+        decisions=tuple(_decision(case, each) for each in case.decisions),
+        notices=tuple(map(_notice, case.notices)),
+        requests=tuple(map(request, case.requests)),
+        submission=case.submission_path if given else None,
+    )
+
+
+def attachment(upload: Upload) -> AttachmentView:
+    """A file handed in."""
+    return AttachmentView(
+        attachment_id=upload.attachment_id,
+        document=upload.document,
+        sha256=upload.sha256,
+        size=upload.size,
+        media_type=upload.media_type,
+    )
+
+
+def request(asked_for: InformationRequest) -> RequestView:
+    """A question of the authority, without its answer."""
+    return RequestView(
+        request_id=asked_for.request_id,
+        question=asked_for.question,
+        asked_on=asked_for.asked_on,
+        due_on=asked_for.due_on,
+        status=asked_for.status,
+        answered_on=asked_for.answered_on,
+    )
+
+
+def _fee(assessment: Assessment) -> FeeView:
+    return FeeView(
+        assessment_id=assessment.assessment_id,
+        timing=assessment.timing,
+        amount=assessment.amount,
+        due_on=assessment.due_on,
+        settled=assessment.settled,
+        cancelled=assessment.cancelled,
+        payment_reference=assessment.payment_reference,
+        demand=assessment.dataref,
+    )
+
+
+def _decision(case: Case, decision: Decision) -> DecisionView:
+    return DecisionView(
+        decision_id=decision.decision_id,
+        replaces=decision.replaces,
+        origin=decision.origin,
+        outcome=decision.outcome,
+        decided_on=decision.decided_on,
+        dataref=_decision_path(case, decision),
+    )
+
+
+def _decision_path(case: Case, decision: Decision) -> str:
+    return f"{case.path}/decisions/{decision.decision_id}"
+
+
+def _notice(notice: Notice) -> NoticeView:
+    return NoticeView(
+        notice_id=notice.notice_id,
+        decision_id=notice.decision_id,
+        status=notice.status,
+        announced_on=notice.announced_on,
+    )
+
+
+def _both(text: Text) -> Bilingual:
+    return Bilingual(de=text.de, en=text.in_language("en"))
+
+
+def findings(found: tuple[Finding, ...]) -> Findings:
+    """What keeps an application from being submitted."""
+    return Findings.model_validate({"findings": shown(found)})
+
+
+def review(case: Case, content: ServiceVersion, now: datetime) -> Review:
+    """The page to review."""
+    found = findings(drafts.check(case, content)).findings
+    return Review(
+        application=whole(case),
+        service_version=content.terms.version,
+        authority=content.terms.authority.model_dump(),
+        data=case.fields,
+        form_ui=json.loads(content.ui),
+        attachments=tuple(map(attachment, case.uploads)),
+        fees=_fees(content.terms, case, legal_date(now)),
+        consent=_both(CONSENT),
+        findings=found,
+        can_submit=not found,
+    )
+
+
+def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
+    labels = {each.id.replace("-", "_"): _both(each.labels) for each in terms.fees}
+    found = []
+    for timing in (FeeTiming.BEFORE_PROCESSING, FeeTiming.WITH_DECISION):
+        try:
+            fee = owed(terms, timing, case.fields, day)
+        except Invalid:
+            continue  # an amount that can't be charged is told as it is submitted
+        if fee is not None:
+            names = tuple(labels[item.fee] for item in fee.items)
+            found.append(ReviewFee(timing=timing, amount=fee.amount, labels=names, days_to_pay=fee.days_to_pay))
+    return tuple(found)
+
+
+def timeline(case: Case, language: texts.Language) -> Timeline:
+    """What happened, in plain sentences."""
+    lines = tuple(Line(at=each.at, code=each.code, text=texts.sentence(each, language)) for each in case.entries)
+    return Timeline(lang=language, items=lines)
+
+
+def submission(case: Case) -> SubmissionView:
+    """What was submitted."""
+    given = case.handed_in
+    return SubmissionView(
+        case_reference=case.case_reference,
+        received_on=given.received_on,
+        submitted_at=given.submitted_at,
+        service_name=_both(case.names),
+        content=submitted_content(case, consents_to_mailbox=given.consents_to_mailbox),
+        content_hash=given.content_hash,
+        identity_trust_level=given.evidence.trust_level,
+        sample=given.terms.sample,
+    )
+
+
+def answer(case: Case, answered: InformationRequest) -> AnswerView:
+    """An answer to a request."""
+    return AnswerView.model_validate(answer_content(case, answered))
