@@ -55,7 +55,7 @@ class Program:
     prepare: Callable[[], None] | None = None
     """What has to be done before each start; may block for long, may raise `CannotStart`."""
     depends_on: tuple[str, ...] = ()
-    """Names of those that must be ready before it is started."""
+    """It is ended before these. At the start it waits for them by itself."""
 
 
 def beside_python(program: str, instead: str) -> str:
@@ -128,11 +128,11 @@ class Started:
                 raise CannotStart(
                     f"Port {port}, which {program.name} needs, is taken by another program. End that one."
                 )
-        _prepare_log(log)
-        program.directory.mkdir(parents=True, exist_ok=True)
         env = {name: value for name, value in os.environ.items() if name in _PASSED_ON} | dict(program.env)
-        with log.open("ab") as output:
-            try:
+        try:
+            _prepare_log(log)
+            program.directory.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
                 self._popen = subprocess.Popen(
                     list(program.command),
                     stdin=subprocess.DEVNULL,
@@ -142,8 +142,8 @@ class Started:
                     env=env,
                     start_new_session=True,
                 )
-            except OSError as error:
-                raise CannotStart(f"{program.name} can't be started: {error}. {advice(str(error))}".strip()) from error
+        except OSError as error:
+            raise CannotStart(f"{program.name} can't be started: {error}. {advice(str(error))}".strip()) from error
         self.started = time.monotonic()
         self.create_time = _create_time(self._popen.pid)
 

@@ -1,0 +1,201 @@
+"""What `up`, `down`, `status` and `logs` do. Each returns the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from rathaus.engines.process import CannotStart, tail
+from rathaus.settings import PlatformSettings
+from rathaus.supervisor.display import Display, table
+from rathaus.supervisor.platform import Platform
+from rathaus.supervisor.state import AlreadyRuns, NotRunning, Phase, State, alone, end_orphans, running, wait_for_end
+
+OK, FAILED, USAGE, NOT_AS_WISHED = 0, 1, 2, 3
+"""NOT_AS_WISHED: `up` while it runs already, `status` while it doesn't."""
+
+_STAGES = 4
+"""More than there are stages of processes that end one after another."""
+
+
+async def foreground(settings: PlatformSettings, *, demo: bool, console: Console) -> int:
+    """Runs the platform until SIGINT, SIGTERM or SIGHUP."""
+    with Display(console) as display:
+        platform = Platform(settings, demo=demo, listener=display.show, say=display.say)
+        ending = _on_signals(platform)
+        starting = asyncio.create_task(platform.start(), name="start")
+        waiting = asyncio.create_task(ending.wait(), name="signal")
+        try:
+            await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                display.settle()
+                _welcome(platform, console)
+                await waiting
+            display.settle()
+            console.print("ending everything, in order (Ctrl-C again: at once)")
+        except CannotStart as error:
+            display.settle()
+            console.print(f"\n{error}", markup=False, style="red")
+            return FAILED
+        except AlreadyRuns as error:
+            console.print(str(error), markup=False)
+            return NOT_AS_WISHED
+        finally:
+            waiting.cancel()
+            starting.cancel()
+            await asyncio.gather(starting, waiting, return_exceptions=True)
+            await platform.stop()
+    return OK
+
+
+def _on_signals(platform: Platform) -> asyncio.Event:
+    ending = asyncio.Event()
+
+    def _asked() -> None:
+        if ending.is_set():
+            platform.kill_all()
+        ending.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, _asked)
+    return ending
+
+
+def _welcome(platform: Platform, console: Console) -> None:
+    console.print(f"[bold green]Rathaus is ready[/] at {platform.gateway_url}")
+    console.print(f"Logs and data: {platform.home}. What runs: rathaus status. End it: Ctrl-C, or rathaus down.")
+
+
+def detached(settings: PlatformSettings, *, demo: bool, console: Console) -> int:
+    """Starts the platform in a session of its own and returns once it is ready, or has failed."""
+    log = settings.home / "logs" / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "rathaus", "up", *(["--demo"] if demo else [])]
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        with Display(console) as display:
+            state = _await_start(settings.home, child, display)
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait()
+        console.print("ended again")
+        return FAILED
+    if state is None:
+        console.print(tail(log, 40), markup=False, style="red")
+        return child.returncode or FAILED
+    console.print(f"[bold green]Rathaus is ready[/] at {state.gateway_url}. End it: rathaus down")
+    return OK
+
+
+def _await_start(home: Path, child: subprocess.Popen[bytes], display: Display) -> State | None:
+    """The state once all is ready; None when the start failed."""
+    while child.poll() is None:
+        state = State.load(home)
+        if state and state.supervisor.pid == child.pid:
+            for each in state.processes:
+                display.show(each)
+            if state.phase is Phase.READY:
+                return state
+        time.sleep(0.1)
+    return None
+
+
+def down(settings: PlatformSettings, *, console: Console) -> int:
+    """Ends the platform, or what a killed supervisor left of it."""
+    home, patience = settings.home, settings.stop_timeout_seconds + 5
+    try:
+        supervisor = running(home).state.supervisor
+    except NotRunning:
+        pass
+    else:
+        os.kill(supervisor.pid, signal.SIGTERM)
+        if not wait_for_end(supervisor, _STAGES * patience):
+            console.print(f"the supervisor (process {supervisor.pid}) doesn't end: SIGKILL")
+            with suppress(ProcessLookupError):
+                os.kill(supervisor.pid, signal.SIGKILL)
+            wait_for_end(supervisor, patience)
+    try:
+        with alone(home):
+            end_orphans(home, patience, lambda text: console.print(text, markup=False))
+    except AlreadyRuns as error:
+        console.print(str(error), markup=False)
+        return FAILED
+    console.print("Rathaus isn't running.")
+    return OK
+
+
+def status(settings: PlatformSettings, *, as_json: bool, console: Console) -> int:
+    """Tells what runs. 0 when all is ready, 1 when something isn't, 3 when it doesn't run."""
+    state = State.load(settings.home)
+    alive = state is not None and state.supervisor.find() is not None
+    if as_json:
+        found = asdict(state) if state else {}
+        console.print_json(json.dumps({"running": alive, **found}))
+    if state is None or not alive:
+        left = [each for each in state.processes if each.identity and each.identity.find()] if state else []
+        if not as_json:
+            console.print("Rathaus isn't running. Start it: rathaus up")
+            for each in left:
+                console.print(f"left over: {each.name} (process {each.pid}). End it: rathaus down")
+        return NOT_AS_WISHED
+    if not as_json:
+        console.print(table(state.processes, figures=True))
+        console.print(f"gateway {state.gateway_url}   kafka {state.kafka_url}   mongo {state.mongo_url}", markup=False)
+    return OK if all(each.phase is Phase.READY for each in state.processes) else FAILED
+
+
+def logs(settings: PlatformSettings, *, name: str | None, follow: bool, lines: int, out: TextIO) -> int:
+    """Prints the last lines of one log, or of all; with `follow` also what comes."""
+    folder = settings.home / "logs"
+    files = [folder / f"{name}.log"] if name else sorted(folder.glob("*.log"))
+    if not files or not all(file.exists() for file in files):
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
+        out.write(f"no such log; there are: {there}\n")
+        return USAGE
+    width = max(len(file.stem) for file in files)
+    places: dict[Path, tuple[int, int]] = {}
+    for file in files:
+        places[file] = _place(file)
+        out.writelines(f"{file.stem:<{width}} | {line}\n" for line in tail(file, lines).splitlines())
+    with suppress(KeyboardInterrupt):
+        while follow:
+            for file in files:
+                out.writelines(f"{file.stem:<{width}} | {line}\n" for line in _news(file, places))
+            out.flush()
+            time.sleep(0.2)
+    return OK
+
+
+def _place(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_ino, found.st_size
+
+
+def _news(file: Path, places: dict[Path, tuple[int, int]]) -> list[str]:
+    """Whole lines written since the last look; a log that was put aside is begun anew."""
+    with suppress(FileNotFoundError):
+        inode, size = _place(file)
+        before, read = places[file]
+        start = read if inode == before and size >= read else 0
+        with file.open("rb") as stream:
+            stream.seek(start)
+            text = stream.read()
+        whole = text.rfind(b"\n") + 1
+        places[file] = inode, start + whole
+        return text[:whole].decode(errors="replace").splitlines()
+    return []
