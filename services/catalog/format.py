@@ -35,8 +35,8 @@ SCHEMA_FILE = Path(__file__).with_name("service-format.schema.json")
 
 # Texts
 
-_SIGNS = "‐‑–—‘’‚‛“”„†‡•…‰′″‹›€™−√≤≥≠→Ẁẁ"
-_LATIN = r"\u0020-\u007e\u00a0-\u00ac\u00ae-\u017f\u0192\u01cd-\u01dc\u01e6-\u01ed\u0218-\u021b\u1e00-\u1eff\u202f"
+_SIGNS = "‐‑‒–—―‘’‚‛“”„†‡•…‰‹›€™"
+_LATIN = r"\u0020-\u007e\u00a0-\u00ac\u00ae-\u024f\u1e00-\u1eff"
 _NOT_PRINTABLE = re.compile(f"[^{_LATIN}{re.escape(_SIGNS)}]")
 """What isn't surely in the documents' fonts: control characters, other scripts, emoji (near to DIN 91379)."""
 
@@ -235,7 +235,7 @@ class Channel(Model):
     trust_level: TrustLevel = TrustLevel.NONE
     """The lowest trust level with which it can be used."""
     payment_methods: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
-    """`giropay`, `paydirect`, `creditcard`, `paypal`, `other` (the list of XBezahldienste), `cash`, `transfer`."""
+    """`creditcard`, `paypal`, `giropay`, `paydirect`, `other` (the list of XBezahldienste); `cash`, `transfer` elsewhere."""
     areas: Annotated[tuple[RegionalKey, ...], Field(max_length=100)] = ()
     """Where it is offered; empty: everywhere in the town."""
     url: Url | None = None
@@ -377,8 +377,8 @@ class Document(Model):
     labels: Localized
     help: Localized | None = None
     required: bool = True
-    condition: tuple[Condition, ...] = ()
-    """Where these don't hold, it isn't required."""
+    condition: Condition | None = None
+    """Where it doesn't hold, the document isn't required."""
     media_types: Annotated[
         tuple[Literal["application/pdf", "image/jpeg", "image/png"], ...], Field(min_length=1, max_length=3)
     ] = ("application/pdf", "image/jpeg", "image/png")

@@ -261,6 +261,9 @@ def _ui(form: Form, fields: Sequence[Field]) -> Iterator[Finding]:
 
 def _paths(service: ServiceAsData, fields: Sequence[Field]) -> Iterator[Finding]:
     known = {field.path: field for field in fields if not field.repeated}
+    for n, document in enumerate(service.documents):
+        if document.condition:
+            yield from _condition(f"/documents/{n}/condition", document.condition, known.get(document.condition.path))
     for pointer, conditions in _conditions(service):
         for n, condition in enumerate(conditions):
             yield from _condition(f"{pointer}/{n}", condition, known.get(condition.path))
@@ -271,8 +274,6 @@ def _paths(service: ServiceAsData, fields: Sequence[Field]) -> Iterator[Finding]
 
 
 def _conditions(service: ServiceAsData) -> Iterator[tuple[str, tuple[Condition, ...]]]:
-    for n, document in enumerate(service.documents):
-        yield f"/documents/{n}/condition", document.condition
     for n, fee in enumerate(service.fees):
         yield f"/fees/{n}/conditions", fee.conditions
         for m, exemption in enumerate(fee.exemptions):

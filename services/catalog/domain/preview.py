@@ -10,6 +10,7 @@ from services.catalog.format import Form, Json, Notice, ServiceAsData
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 _FORM = "form."
 _LEFT_EMPTY = "–"
+_YES_NO = {"de": ("nein", "ja"), "en": ("no", "yes")}
 
 
 def notice_preview(service: ServiceAsData) -> Json | None:
@@ -38,6 +39,8 @@ def _value(what: str, placeholder: str, form: Form | None, data: Json, language:
     value = forms.value_at(data, path)
     if value is None or isinstance(value, dict | list):
         return _LEFT_EMPTY
+    if isinstance(value, bool):
+        return _YES_NO[language][value]
     return _label(form, path, value, language) or str(value)
 
 
