@@ -101,8 +101,7 @@ class _Edge:
 
         with context.entered(here, request_id=here.correlation_id):
             try:
-                limit = self._settings.request_timeout_seconds
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(self._seconds(headers)):
                     with at_most(self._settings.database_timeout_seconds):
                         await self._app(scope, self._limited(headers, receive), _send)
             except (Failure, TimeoutError) as error:
@@ -117,8 +116,11 @@ class _Edge:
                 if route not in _COMMON:
                     log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
+    def _seconds(self, headers: Mapping[str, str]) -> float:
+        return self._settings.request_timeout_seconds if _is_form(headers) else self._settings.upload_timeout_seconds
+
     def _limited(self, headers: Mapping[str, str], receive: Receive) -> Receive:
-        form = headers.get("content-type", "application/json").startswith(_BODIES_OF_FORMS)
+        form = _is_form(headers)
         limit = self._settings.body_limit_bytes if form else self._settings.file_limit_bytes
         try:
             declared = int(headers.get("content-length", 0))
@@ -137,6 +139,11 @@ class _Edge:
             return message
 
         return _receive
+
+
+def _is_form(headers: Mapping[str, str]) -> bool:
+    """Whether the body is no file: JSON, a form, or nothing."""
+    return headers.get("content-type", "application/json").startswith(_BODIES_OF_FORMS)
 
 
 def _uuid(given: str | None) -> str | None:
