@@ -151,6 +151,8 @@ class Transport:
     async def send(self, topic: Topic, envelope: Envelope, data: dict[str, Any]) -> asyncio.Future[Any]:
         """Enqueues one event, in order; the future ends with the broker's acknowledgement.
 
+        The record's own timestamp is the machine's: Kafka refuses times more than an hour ahead, which a moved clock's are.
+
         Raises:
             EngineAway: it can't even be enqueued.
         """
@@ -162,7 +164,6 @@ class Transport:
                 orjson.dumps(data),
                 topic.name,
                 key=envelope.key.encode(),
-                timestamp_ms=int(envelope.time.timestamp() * 1000),
                 headers={**headers, "content-type": CONTENT_TYPE},
                 correlation_id=envelope.correlationid,
                 no_confirm=True,
