@@ -112,6 +112,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._unknown: deque[tuple[float, str]] = deque()
         self._halted = False
         self._stopping = False
+        self._turn = 0
+        """Counts rebalances: records fetched before one are not ours to handle after it."""
         self._progress = time.monotonic()
 
     # Living
@@ -131,7 +133,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _connect(self) -> None:
         names = [topic.name for topic in self._subscriptions.topics]
-        self._broker = await self._transport.subscribe(names, self.group, self, self._on_records)
+        self._broker = await self._transport.subscribe(names, self.group, self, self._on_records, lambda: self._turn)
 
     async def stop(self) -> None:
         """Ends the chunks that were begun, commits them, leaves the group."""
@@ -181,6 +183,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Gives up what is unfinished: whoever gets the partition reads from the last commit."""
+        self._turn += 1
         gone = [self._partitions.pop(each) for each in revoked if each in self._partitions]
         tasks = [partition.task for partition in gone if partition.task]
         for task in tasks:
@@ -191,7 +194,10 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Nothing: records may arrive before this ends, so state is made with the first of them."""
         self._progress = time.monotonic()
 
-    async def _on_records(self, records: tuple[ConsumerRecord, ...]) -> None:
+    async def _on_records(self, records: tuple[ConsumerRecord, ...], turn: int) -> None:
+        if turn != self._turn:
+            # Fetched before a rebalance. To commit behind them would skip what was given up unfinished before them.
+            return
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             partition = self._partitions.setdefault(place, _Partition())

@@ -32,7 +32,7 @@ POLL_MS = 1000
 BATCH = 500
 _CLOSE_SECONDS = 5.0
 
-OnRecords = Callable[[tuple[ConsumerRecord, ...]], Awaitable[None]]
+OnRecords = Callable[[tuple[ConsumerRecord, ...], int], Awaitable[None]]
 
 
 @contextmanager
@@ -180,9 +180,16 @@ class Transport:
     # In
 
     async def subscribe(
-        self, names: list[str], group: str, listener: ConsumerRebalanceListener, on_records: OnRecords
+        self,
+        names: list[str],
+        group: str,
+        listener: ConsumerRebalanceListener,
+        on_records: OnRecords,
+        turn: Callable[[], int],
     ) -> KafkaBroker:
         """A started broker with one batch subscriber; `on_records` must return at once and never raise.
+
+        `turn` counts rebalances: each batch comes with what it was when the batch was fetched.
 
         Raises:
             EngineAway: the broker can't be reached.
@@ -201,12 +208,13 @@ class Transport:
             decoder=_keep_nothing,
         )
 
+        fetched_in = _poll_without_pause(subscriber, turn)
+
         async def _receive(message: KafkaMessage) -> None:
             raw: Any = message.raw_message
-            await on_records(tuple(raw))
+            await on_records(tuple(raw), fetched_in())
 
         subscriber(_receive)
-        _poll_without_pause(subscriber)
         with translated():
             try:
                 await broker.start()
@@ -224,14 +232,21 @@ class Transport:
                 await admin.close()
 
 
-def _poll_without_pause(subscriber: Any) -> None:
-    """FastStream's batch subscriber sleeps as long again after a look that found nothing, and an event would wait."""
+def _poll_without_pause(subscriber: Any, turn: Callable[[], int]) -> Callable[[], int]:
+    """FastStream's batch subscriber sleeps as long again after a look that found nothing, and an event would wait.
+
+    Returns what tells in which turn the latest batch was fetched (one batch is handed on before the next is fetched).
+    """
+    latest = turn()
 
     async def _get_msg(consumer: Any) -> tuple[ConsumerRecord, ...]:
+        nonlocal latest
         found = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+        latest = turn()
         return tuple(record for records in found.values() for record in records)
 
     subscriber.get_msg = _get_msg
+    return lambda: latest
 
 
 async def _keep_raw(records: Any) -> KafkaMessage:
