@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from rathaus.operations.cli import cases, events
+
 if TYPE_CHECKING:
     from rathaus.settings import PlatformSettings
 
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 clock = typer.Typer(help="The services' clock: for demos, let days pass.", no_args_is_help=True)
 app.add_typer(clock, name="clock")
+app.add_typer(events, name="events")
+app.add_typer(cases, name="cases")
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 - a command imports what it needs, so that `rathaus --help` answers at once
 """`rathaus events …` and `rathaus cases …`: what an operator asks of a running installation."""
 
 from __future__ import annotations
@@ -6,24 +7,16 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from chassis.errors import Failure
-from chassis.events.parking import Row, Selection
-from rathaus.operations import installation as engines
-from rathaus.operations import parked, tail
-from rathaus.operations.installation import SERVICES, Installation
-from rathaus.operations.replay import planned
-from rathaus.operations.replay import replay as replayed
-from rathaus.operations.republish import republish as said_again
-from rathaus.operations.restore import raise_epoch as raised
-from rathaus.operations.trace import trace as traced
-from rathaus.operations.verify import Report
-from rathaus.operations.verify import verify as verified
+if TYPE_CHECKING:
+    from chassis.events.parking import Row, Selection
+    from rathaus.operations.installation import Installation
+    from rathaus.operations.verify import Report
 
 T = TypeVar("T")
 
@@ -33,14 +26,16 @@ events.add_typer(parked_events, name="parked")
 cases = typer.Typer(help="Cases.", no_args_is_help=True)
 
 out = Console(highlight=False, soft_wrap=True)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+SERVICE_NAMES = "identity, catalog, applications, payments, notifications"
 
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
-ServiceName = Annotated[str, typer.Option("--service", "-s", help=f"one of {', '.join(SERVICES)}")]
-AnyService = Annotated[str | None, typer.Option("--service", "-s", help=f"one of {', '.join(SERVICES)}; else all")]
+ServiceName = Annotated[str, typer.Option("--service", "-s", help=f"one of {SERVICE_NAMES}")]
+AnyService = Annotated[str | None, typer.Option("--service", "-s", help=f"one of {SERVICE_NAMES}; else all")]
 
 
 def _run(step: Coroutine[Any, Any, T]) -> T:
+    from chassis.errors import Failure
+
     try:
         return asyncio.run(step)
     except Failure as failure:
@@ -49,9 +44,11 @@ def _run(step: Coroutine[Any, Any, T]) -> T:
 
 
 def _here(*services: str | None) -> Installation:
+    from rathaus.operations import installation as engines
+
     for service in services:
-        if service is not None and service not in SERVICES:
-            raise typer.BadParameter(f"no service {service}; there are {', '.join(SERVICES)}")
+        if service is not None and service not in engines.SERVICES:
+            raise typer.BadParameter(f"no service {service}; there are {SERVICE_NAMES}")
     try:
         return engines.running()
     except LookupError as error:
@@ -60,15 +57,17 @@ def _here(*services: str | None) -> Installation:
 
 
 def duration(text: str) -> timedelta:
-    """`90s`, `15m`, `2h`, `11d` as a duration.
+    """A duration as people write it.
 
     Raises:
-        typer.BadParameter: none of these.
+        typer.BadParameter: it isn't one.
     """
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit():
-        raise typer.BadParameter(f"{text!r} isn't a duration such as 90s, 15m, 2h or 11d")
-    return timedelta(**{_UNITS[unit]: int(number)})
+    from rathaus import clock
+
+    try:
+        return clock.duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def moment(text: str) -> datetime:
@@ -94,6 +93,8 @@ def tail_events(
     as_json: Json = False,
 ) -> None:
     """Show events as they pass."""
+    from rathaus.operations import tail
+
     wanted = tail.Wanted(town, case, kind)
     here = _here()
 
@@ -117,6 +118,8 @@ def tail_events(
 @events.command()
 def verify(service: AnyService = None, as_json: Json = False) -> None:
     """Prove the topics against the documents. Exit code 1 where something is missing or wrong."""
+    from rathaus.operations.verify import verify as verified
+
     report = _run(verified(_here(service), [service] if service else None))
     if as_json:
         print(json.dumps(report.as_json(), indent=1))
@@ -148,6 +151,9 @@ def replay(
     yes: Annotated[bool, typer.Option("--yes", help="do it; else only say what it would do")] = False,
 ) -> None:
     """Let a service read its events again. The service must be stopped; what it applied before does nothing."""
+    from rathaus.operations.replay import planned
+    from rathaus.operations.replay import replay as replayed
+
     here = _here(service)
     offset = int(start) if start.isdigit() else None
     since = None if start == "beginning" or offset is not None else moment(start)
@@ -169,6 +175,8 @@ def republish(
     since: Annotated[str | None, typer.Option(help="only events said since then: a time, or how long ago (2h)")] = None,
 ) -> None:
     """Say past events again from the documents: same ids and sequences. The service's relay waits meanwhile."""
+    from rathaus.operations.republish import republish as said_again
+
     count = _run(said_again(_here(service), service, since=moment(since) if since else None))
     out.print(f"{count} events said again")
 
@@ -179,6 +187,8 @@ def raise_epoch(
     yes: Annotated[bool, typer.Option("--yes", help="do it; else only say what it would do")] = False,
 ) -> None:
     """After a restore of a service's database from a backup: begin a new line of sequences. Stop the service first."""
+    from rathaus.operations.restore import raise_epoch as raised
+
     here = _here(service)
     if not yes:
         out.print(f"Raises the epoch of {service}'s events (docs/runbooks/restore.md). Add --yes to do it.")
@@ -192,10 +202,14 @@ Older = Annotated[str | None, typer.Option("--older-than", help="only those park
 
 
 def _selection(subject: str | None, reason: str | None, older: str | None) -> Selection:
+    from chassis.events.parking import Selection
+
     return Selection(subject, reason, duration(older) if older else None)
 
 
 async def _rows(here: Installation, service: str | None, selection: Selection) -> list[Row]:
+    from rathaus.operations import parked
+
     return [row async for _, row in parked.listed(here, service, selection)]
 
 
@@ -225,6 +239,8 @@ def list_parked(
 @parked_events.command("show")
 def show_parked(parked_id: str, service: ServiceName) -> None:
     """Show one parked subject with its events. Events hold no personal data."""
+    from rathaus.operations import parked
+
     found = _run(parked.shown(_here(service), service, parked_id))
     if found is None:
         out.print("[red]No such parked subject.[/red]")
@@ -233,6 +249,8 @@ def show_parked(parked_id: str, service: ServiceName) -> None:
 
 
 def _asked(action: str, service: str | None, selection: Selection, *, dry_run: bool, as_json: bool) -> None:
+    from rathaus.operations import parked
+
     here = _here(service)
     _print_rows(_run(_rows(here, service, selection)), as_json)
     if dry_run:
@@ -276,6 +294,8 @@ def discard_parked(
 @cases.command()
 def trace(case: str, as_json: Json = False) -> None:
     """The whole story of a case across services and topics, with times."""
+    from rathaus.operations.trace import trace as traced
+
     steps = _run(traced(_here(), case))
     if as_json:
         print(json.dumps([step.as_json() for step in steps], indent=1))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from chassis.mongo import Database
 from contracts import topics
 from contracts.topics import Topic
+from rathaus.settings import load
+from rathaus.supervisor.state import State
 
 SERVICES: dict[str, Topic] = {topic.stream: topic for topic in topics.ALL}
 """Every service that emits, by name, with its topic."""
@@ -40,3 +42,18 @@ class Installation:
             yield found
         finally:
             found.close()
+
+
+def running() -> Installation:
+    """The installation that the settings name, or else the one that `rathaus up` runs here.
+
+    Raises:
+        LookupError: neither; the message says what to do.
+    """
+    settings = load()
+    state = State.load(settings.home)
+    kafka_url = settings.kafka_url or (state.kafka_url if state else "")
+    mongo_url = settings.mongo_url or (state.mongo_url if state else "")
+    if not (kafka_url and mongo_url):
+        raise LookupError("Nothing runs here: start `rathaus up`, or set RATHAUS_KAFKA_URL and RATHAUS_MONGO_URL.")
+    return Installation(kafka_url, mongo_url)
