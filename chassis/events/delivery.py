@@ -109,7 +109,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._broker: KafkaBroker | None = None
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._unknown: deque[tuple[float, str]] = deque()
+        self._unknown: dict[str, float] = {}
+        """Subjects whose handler failed in an unknown way, and when last."""
         self._halted = False
         self._stopping = False
         self._turn = 0
@@ -211,13 +212,22 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         while partition.queue and not self._stopping:
             records = [partition.queue.popleft() for _ in range(min(CHUNK, len(partition.queue)))]
             async with partition.lock:
-                await self._apply_all(records)
+                await self._until_applied(records)
             await self._commit(place, records[-1].offset + 1)
             partition.done = records[-1].offset + 1
             self._progress = time.monotonic()
         if not self._stopping:
             with contextlib.suppress(IllegalStateError, EngineAway):
                 self._consumer.resume(place)
+
+    async def _until_applied(self, records: list[ConsumerRecord]) -> None:
+        """A fault of ours must not leave a partition paused for good: the chunk is tried again; effects happen once."""
+        while True:
+            try:
+                return await self._apply_all(records)
+            except Exception:
+                log.exception("a chunk of events failed", topic=records[0].topic, partition=records[0].partition)
+                await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _commit(self, place: TopicPartition, offset: int) -> None:
         pause = _FIRST_PAUSE
@@ -278,6 +288,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         source = envelope.source
         if source not in chunk.parked:
             return False
+        if stored.at <= chunk.positions.get(source, 0):
+            self._count(envelope, "ignored")  # a repetition of what was done before: not the first of those parked
+            return True
         if await patiently(lambda: self.parking.join(self.parking.id_of(source), stored), "parking"):
             self._count(envelope, "parked")
             return True
@@ -352,7 +365,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 if self._halted:
                     await asyncio.sleep(_HALT_PAUSE_SECONDS)
             else:
-                self._recovered()
+                self._recovered(event.envelope.source)
                 self._count(event.envelope, "applied")
                 late = (datetime.now(UTC) - event.envelope.time).total_seconds()
                 metrics.DELIVERY_SECONDS.labels(self._service).observe(max(late, 0.0))
@@ -362,23 +375,26 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     def _halts(self, source: str) -> bool:
         """Whether so much fails at once that the fault must be ours: then the consumer stands and alerts."""
-        now = time.monotonic()
-        while self._unknown and now - self._unknown[0][0] > _HALT_WINDOW_SECONDS:
-            self._unknown.popleft()
-        if source not in {known for _, known in self._unknown}:
-            self._unknown.append((now, source))
-        halts = len(self._unknown) > self._settings.delivery_halt_after
-        if halts and not self._halted:
-            log.error("the consumer stopped: too many subjects fail at once", subjects=len(self._unknown))
-            metrics.CONSUMER_HALTED.labels(self._service).set(1)
-        self._halted = halts
-        return halts
+        self._unknown[source] = time.monotonic()
+        self._judge()
+        return self._halted
 
-    def _recovered(self) -> None:
-        if self._halted:
-            self._halted = False
-            self._unknown.clear()
-            metrics.CONSUMER_HALTED.labels(self._service).set(0)
+    def _recovered(self, source: str) -> None:
+        """One that failed went through; that others never failed says nothing."""
+        if self._unknown.pop(source, None) is not None:
+            self._judge()
+
+    def _judge(self) -> None:
+        now = time.monotonic()
+        self._unknown = {each: at for each, at in self._unknown.items() if now - at <= _HALT_WINDOW_SECONDS}
+        halted = len(self._unknown) > self._settings.delivery_halt_after
+        if halted == self._halted:
+            return
+        self._halted = halted
+        metrics.CONSUMER_HALTED.labels(self._service).set(int(halted))
+        if halted:
+            log.error("the consumer stopped: too many subjects fail at once", subjects=len(self._unknown))
+        else:
             log.info("the consumer goes on")
 
     def _count(self, envelope: Envelope, outcome: str) -> None:
@@ -388,13 +404,15 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _look_at_parked(self) -> None:
         async for row in self.parking.to_look_at():
-            partition = self._partitions.get(TopicPartition(row["topic"], row["partition"]))
+            place = TopicPartition(row["topic"], row["partition"])
+            partition = self._partitions.get(place)
             if partition is None and not self._owns(row["topic"], row["partition"]):
                 continue
             if partition is None:
-                partition = self._partitions.setdefault(TopicPartition(row["topic"], row["partition"]), _Partition())
+                partition = self._partitions.setdefault(place, _Partition())
             async with partition.lock:
-                await self._drain(row["_id"])
+                if self._partitions.get(place) is partition:  # else it went elsewhere while we waited
+                    await self._drain(row["_id"])
         for status, count in (await self.parking.counts()).items():
             metrics.EVENTS_PARKED.labels(self._service, status).set(count)
 

@@ -178,10 +178,12 @@ class Parking:
         }
         if trouble.status == WAITING:
             document["retry_at"] = now + timedelta(seconds=_FIRST_RETRY_SECONDS)
-        try:
-            await self.collection.insert(document)
-        except DuplicateKey:
-            await self.join(document_id, stored)
+        while True:
+            try:
+                return await self.collection.insert(document)
+            except DuplicateKey:
+                if await self.join(document_id, stored):
+                    return None
 
     async def join(self, document_id: str, stored: Stored) -> bool:
         """Adds a later event of a parked subject; False where it isn't parked any more.

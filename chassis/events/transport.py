@@ -151,7 +151,7 @@ class Transport:
     async def send(self, topic: Topic, envelope: Envelope, data: dict[str, Any]) -> asyncio.Future[Any]:
         """Enqueues one event, in order; the future ends with the broker's acknowledgement.
 
-        The record's own timestamp is the machine's: Kafka refuses times more than an hour ahead, which a moved clock's are.
+        The record's own timestamp is the machine's: Kafka refuses times over an hour ahead, which a moved clock's are.
 
         Raises:
             EngineAway: it can't even be enqueued.
