@@ -180,7 +180,10 @@ class Collection:
             return 0
         if len(updates) == 1:  # half the time of a bulk of one
             only = updates[0]
-            return int(await self.update(only.filter, only.change, upsert=only.upsert))
+            try:
+                return int(await self.update(only.filter, only.change, upsert=only.upsert))
+            except DuplicateKey as error:
+                raise OutcomeUnknown("another one made it at the same time") from error
         parts = [updates[start : start + _BULK_PART] for start in range(0, len(updates), _BULK_PART)]
         return sum(await asyncio.gather(*map(self._bulk, parts)))
 
@@ -287,12 +290,12 @@ class TenantCollection:
 
         Returns whether it was written: False where `when` didn't hold.
         """
+        where = {**(when or {}), "_id": document_id, "tenant": tenant}
         try:
-            return await self.inner.update(
-                {**(when or {}), "_id": document_id, "tenant": tenant}, {"$set": dict(fields)}, upsert=True
-            )
+            return await self.inner.update(where, {"$set": dict(fields)}, upsert=True)
         except DuplicateKey:
-            return False
+            # `when` doesn't hold, or another one made it at the same time.
+            return await self.inner.update(where, {"$set": dict(fields)})
 
     async def delete(self, tenant: str, document_id: str) -> bool:
         """Removes one document of the town."""
