@@ -155,6 +155,12 @@ class Collection:
         """How many match."""
         return int(await _answered(self._inner.count_documents(where), writing=False))
 
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What a pipeline that only reads comes to, whole: for sums, not for lists."""
+        cursor = self._inner.aggregate(list(pipeline))
+        found: list[Document] = await _answered(cursor.to_list(length=None), writing=False)
+        return found
+
     async def insert(self, document: Document) -> None:
         """Adds a document.
 
@@ -284,6 +290,10 @@ class TenantCollection:
     ) -> list[Document]:
         """The matches in the town."""
         return [found async for found in self.inner.find({**where, "tenant": tenant}, sort=sort, limit=limit)]
+
+    async def aggregate(self, tenant: str, where: Filter, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What a pipeline makes of the matches in the town."""
+        return await self.inner.aggregate([{"$match": {**where, "tenant": tenant}}, *stages])
 
     async def put(self, tenant: str, document_id: str, fields: Mapping[str, Any], when: Filter | None = None) -> bool:
         """Sets fields of one document of the town, making it if need be; `when` guards against older news.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import uvicorn
@@ -27,8 +28,10 @@ from chassis.http import Router, create_app
 from chassis.logging import configure, get_logger
 from chassis.mongo import Database, Index, TenantCollection
 from chassis.peers import Peers
+from chassis.readmodels import Apply, ReadModel
 from chassis.settings import ServiceSettings, load
 from chassis.work import Duty, Worker, Workers
+from contracts.envelope import Event
 
 S = TypeVar("S")
 Set = TypeVar("Set", bound=ServiceSettings)
@@ -53,9 +56,11 @@ class Service:
         self.verifier = Verifier(settings.issuer, settings.audience, settings.jwks_url)
         self.stores: list[Store[Any]] = []
         self._collections: list[tuple[TenantCollection, tuple[Index, ...]]] = []
+        self._read_models: list[ReadModel] = []
         self._routers: list[Router] = []
         self._duties: list[Duty] = []
         self._at_start: list[Callable[[], Awaitable[object]]] = []
+        self._at_stop: list[Callable[[], Awaitable[object]]] = []
         self._app: FastAPI | None = None
         self._background: asyncio.Task[None] | None = None
         self._delivery: Delivery | None = None
@@ -77,6 +82,12 @@ class Service:
         self._collections.append((made, indexes))
         return made
 
+    def read_model(self, name: str, events: Sequence[type[Event]], apply: Apply, *indexes: Index) -> ReadModel:
+        """A collection made from events alone, that can be made again while it serves."""
+        made = ReadModel(self.name, name, events, apply, indexes)
+        self._read_models.append(made)
+        return made
+
     def route(self, *routers: Router) -> None:
         """Adds HTTP routes."""
         self._routers.extend(routers)
@@ -88,6 +99,10 @@ class Service:
     def at_start(self, action: Callable[[], Awaitable[object]]) -> None:
         """Something to do once the database answers, before the service is ready."""
         self._at_start.append(action)
+
+    def at_stop(self, action: Callable[[], Awaitable[object]]) -> None:
+        """Something to do when all work has ended: closing what the service itself opened."""
+        self._at_stop.append(action)
 
     @property
     def app(self) -> FastAPI:
@@ -107,6 +122,8 @@ class Service:
         if self.subscriptions.topics:
             self._delivery = Delivery(self.name, self.database, self.subscriptions, self._transport, self.settings)
             await self._patiently("broker", self._delivery.start)
+        for read_model in self._read_models:
+            await self._patiently("broker", functools.partial(read_model.start, self._transport, self.settings))
         self._background = asyncio.create_task(self._lead(), name=f"{self.name}-lease")
         self._state = "ok"
         log.info("ready")
@@ -114,12 +131,15 @@ class Service:
     async def stop(self) -> None:
         """Ends started work, commits offsets, publishes what was said, gives the lease back, closes connections."""
         self._state = "stopping"
+        await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
         if self._delivery:
             await self._delivery.stop()
         if self._background:
             self._background.cancel()
             await asyncio.gather(self._background, return_exceptions=True)
         await self._transport.stop()
+        for action in self._at_stop:
+            await action()
         await self.peers.close()
         self.database.close()
 
@@ -130,6 +150,8 @@ class Service:
             await store.collection.ensure(store.indexes)
         for collection, indexes in self._collections:
             await collection.inner.ensure(indexes)
+        for read_model in self._read_models:
+            await read_model.prepare(self.database)
         for action in self._at_start:
             await action()
 
