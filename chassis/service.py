@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import uvicorn
@@ -27,8 +28,10 @@ from chassis.http import Router, create_app
 from chassis.logging import configure, get_logger
 from chassis.mongo import Database, Index, TenantCollection
 from chassis.peers import Peers
+from chassis.readmodels import Apply, ReadModel
 from chassis.settings import ServiceSettings, load
 from chassis.work import Duty, Worker, Workers
+from contracts.envelope import Event
 
 S = TypeVar("S")
 Set = TypeVar("Set", bound=ServiceSettings)
@@ -53,6 +56,7 @@ class Service:
         self.verifier = Verifier(settings.issuer, settings.audience, settings.jwks_url)
         self.stores: list[Store[Any]] = []
         self._collections: list[tuple[TenantCollection, tuple[Index, ...]]] = []
+        self._read_models: list[ReadModel] = []
         self._routers: list[Router] = []
         self._duties: list[Duty] = []
         self._at_start: list[Callable[[], Awaitable[object]]] = []
@@ -76,6 +80,12 @@ class Service:
         """A read model."""
         made = TenantCollection(self.database.collection(name))
         self._collections.append((made, indexes))
+        return made
+
+    def read_model(self, name: str, events: Sequence[type[Event]], apply: Apply, *indexes: Index) -> ReadModel:
+        """A collection made from events alone, that can be made again while it serves."""
+        made = ReadModel(self.name, name, events, apply, indexes)
+        self._read_models.append(made)
         return made
 
     def route(self, *routers: Router) -> None:
@@ -112,6 +122,8 @@ class Service:
         if self.subscriptions.topics:
             self._delivery = Delivery(self.name, self.database, self.subscriptions, self._transport, self.settings)
             await self._patiently("broker", self._delivery.start)
+        for read_model in self._read_models:
+            await self._patiently("broker", functools.partial(read_model.start, self._transport, self.settings))
         self._background = asyncio.create_task(self._lead(), name=f"{self.name}-lease")
         self._state = "ok"
         log.info("ready")
@@ -119,6 +131,7 @@ class Service:
     async def stop(self) -> None:
         """Ends started work, commits offsets, publishes what was said, gives the lease back, closes connections."""
         self._state = "stopping"
+        await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
         if self._delivery:
             await self._delivery.stop()
         if self._background:
@@ -137,6 +150,8 @@ class Service:
             await store.collection.ensure(store.indexes)
         for collection, indexes in self._collections:
             await collection.inner.ensure(indexes)
+        for read_model in self._read_models:
+            await read_model.prepare(self.database)
         for action in self._at_start:
             await action()
 

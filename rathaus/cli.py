@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from rathaus.operations.cli import cases, events
+from rathaus.operations.cli import cases, events, read_models
 
 if TYPE_CHECKING:
     from rathaus.settings import PlatformSettings
@@ -29,6 +29,7 @@ clock = typer.Typer(help="The services' clock: for demos, let days pass.", no_ar
 app.add_typer(clock, name="clock")
 app.add_typer(events, name="events")
 app.add_typer(cases, name="cases")
+app.add_typer(read_models, name="read-models")
 
 console = Console(highlight=False, soft_wrap=True)
 

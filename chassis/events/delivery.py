@@ -98,14 +98,17 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         subscriptions: Subscriptions,
         transport: Transport,
         settings: ServiceSettings,
+        *,
+        consumer: str = "",
     ) -> None:
+        """`consumer` is its name where a service has several; the service's own name else."""
         self._service = service
         self._subscriptions = subscriptions
         self._transport = transport
         self._settings = settings
-        self._positions = Positions(database, service)
-        self.parking = Parking(database, service)
-        self.group = settings.group_prefix + service
+        self._positions = Positions(database, consumer or service)
+        self.parking = Parking(database, consumer or service)
+        self.group = settings.group_prefix + (consumer or service)
         self._broker: KafkaBroker | None = None
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._tasks: list[asyncio.Task[None]] = []

@@ -48,6 +48,12 @@ class Reader:
             found = await self._consumer.offsets_for_times(dict.fromkeys(self.places, stamp))
         return {place: found[place].offset if found.get(place) else ends[place] for place in self.places}
 
+    async def committed(self) -> dict[TopicPartition, int | None]:
+        """What the reader's group committed in each partition."""
+        with translated():
+            self._consumer.assign(self.places)
+            return {place: await self._consumer.committed(place) for place in self.places}
+
     async def read(self, spans: dict[TopicPartition, Span]) -> AsyncIterator[ConsumerRecord]:
         """Every record of the spans; in order within a partition."""
         left = {place: span for place, span in spans.items() if span.start < span.end}
@@ -79,14 +85,16 @@ class Reader:
 
 
 @asynccontextmanager
-async def reader(servers: Sequence[str], topics: Sequence[str]) -> AsyncIterator[Reader]:
-    """A reader of some topics.
+async def reader(servers: Sequence[str], topics: Sequence[str], *, group: str | None = None) -> AsyncIterator[Reader]:
+    """A reader of some topics; with a `group`, one that can ask what the group committed, without joining it.
 
     Raises:
         EngineAway: the broker can't be reached.
         NotFound: a topic doesn't exist.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=list(servers), enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=list(servers), group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     try:
         with translated():
             await consumer.start()
@@ -103,6 +111,14 @@ async def reader(servers: Sequence[str], topics: Sequence[str]) -> AsyncIterator
     finally:
         with suppress(KafkaError):
             await consumer.stop()
+
+
+async def events_left(servers: Sequence[str], group: str, topics: Sequence[str]) -> int:
+    """How many events lie before a group in all partitions of some topics. Raises as `reader`."""
+    async with reader(servers, topics, group=group) as found:
+        spans = await found.spans()
+        done = await found.committed()
+    return sum(max(span.end - (done[place] or span.start), 0) for place, span in spans.items())
 
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:

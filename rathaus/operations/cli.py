@@ -24,6 +24,9 @@ events = typer.Typer(help="Events: follow them, prove that none is missing, repa
 parked_events = typer.Typer(help="Events that a service could not apply.", no_args_is_help=True)
 events.add_typer(parked_events, name="parked")
 cases = typer.Typer(help="Cases.", no_args_is_help=True)
+read_models = typer.Typer(
+    help="Collections made from events: make them anew while the old one serves.", no_args_is_help=True
+)
 
 out = Console(highlight=False, soft_wrap=True)
 SERVICE_NAMES = "identity, catalog, applications, payments, notifications"
@@ -310,3 +313,27 @@ def trace(case: str, as_json: Json = False) -> None:
         told = "yes" if step.published else "[red]no[/red]"
         table.add_row(clock, after, step.service, step.name, str(step.sequence), told, ", ".join(step.done_by))
     out.print(table)
+
+
+@read_models.command("list")
+def list_read_models(as_json: Json = False) -> None:
+    """Which generation serves, and how far the next one is."""
+    from rathaus.operations import readmodels
+
+    rows = _run(readmodels.listed(_here()))
+    if as_json:
+        print(json.dumps([row.as_json() for row in rows], indent=1))
+        return
+    table = Table("service", "read model", "serves", "being made", "events left")
+    for row in rows:
+        table.add_row(row.service, row.name, str(row.live), str(row.building or "-"), str(row.left or "-"))
+    out.print(table)
+
+
+@read_models.command("rebuild")
+def rebuild_read_model(name: str, service: ServiceName) -> None:
+    """Make a read model anew from all events; it is switched when nothing is left to read. The service must run."""
+    from rathaus.operations import readmodels
+
+    generation = _run(readmodels.rebuild(_here(service), service, name))
+    out.print(f"Generation {generation} is being made. See: rathaus read-models list")
