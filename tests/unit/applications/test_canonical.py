@@ -1,0 +1,121 @@
+"""Canonical JSON: RFC 8785, and the limits for JSON from outside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import Invalid, TooLarge
+from services.applications.domain.canonical import Limits, admit, canonical, sha256
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [  # RFC 8785 appendix B, and ECMA-262
+        (0.0, "0"),
+        (-0.0, "0"),
+        (5e-324, "5e-324"),
+        (-5e-324, "-5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (9007199254740992.0, "9007199254740992"),
+        (295147905179352830000.0, "295147905179352830000"),
+        (9.999999999999997e22, "9.999999999999997e+22"),
+        (1e23, "1e+23"),
+        (1e21, "1e+21"),
+        (999999999999999900000.0, "999999999999999900000"),
+        (333333333.3333333, "333333333.3333333"),
+        (0.000001, "0.000001"),
+        (0.0000001, "1e-7"),
+        (-3.5, "-3.5"),
+        (4.50, "4.5"),
+    ],
+)
+def test_numbers_are_written_as_ecmascript_does(value: float, text: str) -> None:
+    assert canonical(value) == text
+
+
+def test_the_example_of_rfc_8785() -> None:
+    given_ = {
+        "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
+        "string": "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
+        "literals": [None, True, False],
+    }
+    assert canonical(given_) == (
+        '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+        '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+    )
+
+
+def test_names_are_sorted_by_utf16_code_units() -> None:
+    names = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]
+    assert list(json.loads(canonical(dict.fromkeys(names, 0)))) == [
+        "\r",
+        "1",
+        "\u0080",
+        "\u00f6",
+        "\u20ac",
+        "\U0001f600",
+        "\ufb33",
+    ]
+
+
+def test_the_hash_is_of_utf8() -> None:
+    assert sha256("ä") == "33e6d73fee82904c8d7afb78de1154d1e8dc2a0edb08120e63df5b9385c2d9cc"
+
+
+@given(JSON)
+def test_canonical_text_is_the_same_value_and_stays_the_same(value: Any) -> None:
+    text = canonical(value)
+    assert json.loads(text, parse_int=float) == json.loads(json.dumps(value), parse_int=float)  # as ECMAScript reads
+    assert canonical(json.loads(text)) == text
+
+
+@given(JSON)
+def test_what_is_within_the_limits_is_admitted_as_it_is(value: Any) -> None:
+    assert admit(value, Limits(depth=40, values=1000, characters=100_000)) == canonical(value)
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_nesting_is_limited_without_running_out_of_stack() -> None:
+    assert admit(_nested(16), Limits()) == "[" * 16 + "1" + "]" * 16
+    with pytest.raises(TooLarge):
+        admit(_nested(17), Limits())
+    with pytest.raises(TooLarge):
+        admit(_nested(900_000 // 10), Limits())
+
+
+@pytest.mark.parametrize("value", [list(range(5_001)), ["x" * 200_001]])
+def test_size_is_limited(value: Any) -> None:
+    with pytest.raises(TooLarge):
+        admit(value, Limits())
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 10**400, float("nan"), float("inf"), "\ud800", {"\udfff": 1}])
+def test_what_is_not_the_same_everywhere_is_refused(value: Any) -> None:
+    with pytest.raises(Invalid):
+        admit([value], Limits())
+
+
+def test_only_json_has_a_canonical_form() -> None:
+    with pytest.raises(ValueError, match="object"):
+        canonical(object())
