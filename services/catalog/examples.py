@@ -1,4 +1,7 @@
-"""Examples in the OpenAPI document: the bulky-waste page of Musterstadt, all invented."""
+"""Examples in the OpenAPI document: the bulky-waste page of Musterstadt, all invented.
+
+Without nulls: FastAPI leaves them out of examples.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ TOWN: Final[dict[str, Any]] = {
         "street": "Musterstraße 1",
         "postal_code": "99999",
         "city": "Musterstadt",
-        "phone": None,
+        "phone": "+49 30 23125000",
         "email": "info@musterstadt.example",
         "website": "https://musterstadt.example/",
     },
@@ -33,13 +36,13 @@ VERSION: Final[dict[str, Any]] = {
     "service_version_id": _VERSION_ID,
     "service_id": "bulky-waste",
     "version": 1,
-    "status": "published",
+    "status": "retired",
     "valid_from": "2026-01-01",
-    "valid_to": None,
+    "valid_to": "2030-12-31",
     "content_hash": _HASH,
     "authors": ["editor-1"],
     "published_by": "reviewer-1",
-    "retired_on": None,
+    "retired_on": "2027-06-30",
     "dataref": _DATAREF,
 }
 
@@ -76,8 +79,8 @@ CARD: Final[dict[str, Any]] = {
     "version": 1,
     "names": _NAMES,
     "summary": {"de": _SUMMARY},
-    "channels": ["information"],
-    "trust_level": None,
+    "channels": ["online", "information"],
+    "trust_level": "basic",
     "links": [],
     "leika_keys": [],
     "sample": True,

@@ -235,7 +235,7 @@ class Channel(Model):
     trust_level: TrustLevel = TrustLevel.NONE
     """The lowest trust level with which it can be used."""
     payment_methods: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
-    """`creditcard`, `paypal`, `giropay`, `paydirect`, `other` (the list of XBezahldienste); `cash`, `transfer` elsewhere."""
+    """`creditcard`, `paypal`, `giropay`, `paydirect`, `other` (XBezahldienste); elsewhere `cash`, `transfer`."""
     areas: Annotated[tuple[RegionalKey, ...], Field(max_length=100)] = ()
     """Where it is offered; empty: everywhere in the town."""
     url: Url | None = None

@@ -15,7 +15,7 @@ from contracts.envelope import Event
 from contracts.values import MunicipalityKey, RegionalKey
 from services.catalog.format import Language, Line, Localized, Model, Url
 
-RESERVED = frozenset({"towns", "service-format"})
+RESERVED = frozenset({"towns", "service-format", "operations"})
 """Words of the catalog's own paths: no town is called so."""
 
 
