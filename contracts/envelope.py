@@ -18,6 +18,7 @@ NAMESPACE = UUID("6f1c1e0a-6b58-5d0e-9a55-0b8f2f6f2a11")
 """Root of every name-based id (UUID version 5) of the platform."""
 
 SEQUENCE_DIGITS = 12
+MAX_EPOCH = 999_999
 CONTENT_TYPE = "application/json"
 MAX_DATA_BYTES = 262_144
 """An event's JSON may be at most this long; checked when it is saved, so that sending can't fail on it."""
@@ -62,9 +63,9 @@ class Envelope(BaseModel):
     subject: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
     time: Timestamp
     """When it was said, by the emitting service's clock. Legal dates are data."""
-    sequence: int = Field(ge=1)
+    sequence: int = Field(ge=1, lt=10**SEQUENCE_DIGITS)
     """Contiguous from 1 within a source; as a header zero-padded to 12 digits."""
-    epoch: int = Field(default=0, ge=0)
+    epoch: int = Field(default=0, ge=0, le=MAX_EPOCH)
     """Raised when the emitting service's database was restored from a backup: a new line of sequences begins."""
     tenant: Tenant
     authority: Authority
