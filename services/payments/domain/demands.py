@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chassis.clock import start_of
-from chassis.errors import Conflict, NotFound
-from contracts.applications import FeeTiming
+from chassis.errors import Conflict, NotFound, Rejected
+from contracts.applications import FeeAssessed, FeeTiming
 from contracts.envelope import Event, id_of
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from contracts.values import LegalDate, Money, Term, Timestamp
 from services.payments.domain import bookings
 from services.payments.domain.bookings import Booking
+from services.payments.domain.references import payment_reference
 
 MOST_ATTEMPTS = 50
 """The document doesn't grow without end; who failed so often needs another way to pay."""
@@ -223,6 +224,15 @@ class Demand:
 Decided = tuple[Demand, Sequence[Event]]
 
 
+@dataclass(frozen=True, slots=True)
+class Town:
+    """For whom a demand is made."""
+
+    tenant: str
+    authority: str
+    booking_data: Mapping[str, str]
+
+
 def demand_id_of(tenant: str, assessment_id: str) -> str:
     """The demand of an assessment. Derived from it, so that a replacing assessment finds the earlier one's demand."""
     return id_of(tenant, "demand", assessment_id)
@@ -243,6 +253,37 @@ def due(demand: Demand) -> dict[str, datetime]:
 
 
 # What is owed
+
+
+def demand_of(assessed: FeeAssessed, town: Town, now: datetime) -> Demand:
+    """The demand that an assessment makes.
+
+    Raises:
+        Rejected: its items contradict its amount.
+    """
+    items = tuple(Item(item.fee, item.amount) for item in assessed.items)
+    fits = sum(item.amount.cents for item in items) == assessed.amount.cents
+    if items and not (fits and {item.amount.currency for item in items} == {assessed.amount.currency}):
+        raise Rejected("the items of the assessment don't sum to its amount", assessment=assessed.assessment_id)
+    demand_id = demand_id_of(town.tenant, assessed.assessment_id)
+    return Demand(
+        demand_id=demand_id,
+        tenant=town.tenant,
+        authority=town.authority,
+        case_id=assessed.case_id,
+        case_reference=assessed.case_reference,
+        assessment_id=assessed.assessment_id,
+        service_id=assessed.service_id,
+        timing=assessed.timing,
+        payer_id=assessed.payer.party_id,
+        payer_account=assessed.payer.account_id,
+        amount=assessed.amount,
+        items=items,
+        due_on=assessed.due_on,
+        payment_reference=payment_reference(demand_id),
+        booking_data=town.booking_data,
+        requested_at=now,
+    )
 
 
 def request_payment(new: Demand) -> Decided:
@@ -326,8 +367,6 @@ def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Decid
     if demand.attempt(command.attempt_id):
         return demand, ()
     _payable(demand)
-    if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
-        raise _refusal(demand, "a payment for it is being looked into")
     if demand.live_attempts:
         return demand, ()
     if len(demand.attempts) >= MOST_ATTEMPTS:
@@ -361,6 +400,19 @@ def _payable(demand: Demand) -> None:
             raise _refusal(demand, "it was cancelled: nothing is owed")
     if demand.outstanding.cents > MOST_ONLINE_CENTS:
         raise _refusal(demand, "the amount is too large to be paid online")
+    if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
+        raise _refusal(demand, "a payment for it is being looked into")
+
+
+def payable_online(demand: Demand) -> bool:
+    """Whether the payer can check out now."""
+    if demand.payer_account is None or (not demand.live_attempts and len(demand.attempts) >= MOST_ATTEMPTS):
+        return False
+    try:
+        _payable(demand)
+    except NotPayable:
+        return False
+    return True
 
 
 def _refusal(demand: Demand, why: str) -> NotPayable:
@@ -378,8 +430,8 @@ def redirect_of(demand: Demand, attempt_id: str) -> str | None:
         _payable(demand)
     if attempt is None or attempt.phase is Phase.OPENING:
         return None
-    if attempt.phase is Phase.HELD or attempt.redirect_url is None:
-        raise _refusal(demand, "a payment for it is being looked into")
+    if attempt.redirect_url is None:
+        raise _refusal(demand, "this attempt to pay has ended: begin another")
     return attempt.redirect_url
 
 

@@ -1,0 +1,168 @@
+"""Demands and the ledger. No other file of the service speaks Mongo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from chassis.aggregates import Kind, Snapshot, Store
+from chassis.clock import legal_date, start_of
+from chassis.errors import DuplicateKey
+from chassis.http.paging import Paging, after
+from chassis.mongo import Document, Index
+from chassis.service import Service
+from contracts.topics import PAYMENTS
+from services.payments.domain.bookings import Account, Booking, Occasion
+from services.payments.domain.demands import Demand, due
+
+REQUESTED_AT = "state.requested_at"
+BOOKED_AT = "booked_at"
+
+DEMANDS = Kind(
+    "demand",
+    PAYMENTS,
+    Demand,
+    due=due,
+    case=lambda demand: demand.case_id,
+    authority=lambda demand: demand.authority,
+    indexes=(
+        Index((("tenant", 1), ("state.case_id", 1)), "the demands of a case"),
+        Index(
+            (("tenant", 1), ("state.payer_account", 1), (REQUESTED_AT, -1)), "what somebody has to pay, newest first"
+        ),
+        Index((("tenant", 1), (REQUESTED_AT, -1)), "the town's demands, newest first"),
+    ),
+)
+
+
+class Demands:
+    """The demands of all towns."""
+
+    def __init__(self, service: Service) -> None:
+        self.store: Store[Demand] = service.store(DEMANDS)
+
+    async def of_case(self, tenant: str, case_id: str) -> list[Snapshot[Demand]]:
+        """All of a case. A case's events come in order, so none is missing that an earlier event made."""
+        return await self.store.find(tenant, {"state.case_id": case_id})
+
+    async def listed(
+        self, tenant: str, payer_account: str | None, case_id: str | None, paging: Paging
+    ) -> list[Snapshot[Demand]]:
+        """Newest first; one more than the page has."""
+        wanted = {"state.payer_account": payer_account, "state.case_id": case_id}
+        return await self.store.find(
+            tenant,
+            {
+                **{name: value for name, value in wanted.items() if value is not None},
+                **after(paging, REQUESTED_AT, descending=True),
+            },
+            sort=((REQUESTED_AT, -1), ("_id", -1)),
+            limit=paging.limit + 1,
+        )
+
+
+def place_in_list(found: Snapshot[Demand]) -> tuple[str, str]:
+    """Where a page of `Demands.listed` ends."""
+    return stored_time(found.state.requested_at), found.id
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of booking in Europe/Berlin, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """As a filter on `booked_at`."""
+        ends = start_of(self.last + timedelta(days=1))
+        return {"$gte": stored_time(start_of(self.first)), "$lt": stored_time(ends)}
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What a period's bookings come to on one account, in one currency. Cents."""
+
+    account: str
+    currency: str
+    debit: int
+    credit: int
+
+
+class Ledger:
+    """Bookings, each a balanced document that is written once and never changed."""
+
+    def __init__(self, service: Service) -> None:
+        self._bookings = service.collection(
+            "bookings", Index((("tenant", 1), (BOOKED_AT, 1), ("_id", 1)), "the journal of a period, in order")
+        )
+
+    async def add(self, demand: Demand, bookings: Iterable[Booking]) -> None:
+        """Writes bookings that aren't there yet. Their ids are derived, so a repetition finds them."""
+        for booking in bookings:
+            try:
+                await self._bookings.inner.insert(_document(demand, booking))
+            except DuplicateKey:
+                continue
+
+    async def listed(self, tenant: str, period: Period, paging: Paging) -> list[Document]:
+        """In order of time; one more than the page has."""
+        return await self._bookings.find(
+            tenant,
+            {"$and": [{BOOKED_AT: period.bounds}, after(paging, BOOKED_AT)]},
+            sort=((BOOKED_AT, 1), ("_id", 1)),
+            limit=paging.limit + 1,
+        )
+
+    async def totals(self, tenant: str, period: Period) -> list[Total]:
+        """By account and currency, of all bookings of the period: their sum over all accounts is zero."""
+        rows = await self._bookings.aggregate(
+            tenant,
+            {BOOKED_AT: period.bounds},
+            [
+                {"$unwind": "$lines"},
+                {
+                    "$group": {
+                        "_id": {"account": "$lines.account", "currency": "$currency"},
+                        "debit": {"$sum": "$lines.debit"},
+                        "credit": {"$sum": "$lines.credit"},
+                    }
+                },
+            ],
+        )
+        found = [Total(row["_id"]["account"], row["_id"]["currency"], row["debit"], row["credit"]) for row in rows]
+        order = [account.value for account in Account]
+        return sorted(found, key=lambda total: (total.currency, order.index(total.account)))
+
+
+def place_in_ledger(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Where a page of `Ledger.listed` ends."""
+    return row[BOOKED_AT], row["_id"]
+
+
+def stored_time(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, so that the order of texts is that of time."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _document(demand: Demand, booking: Booking) -> Document:
+    return {
+        "_id": booking.booking_id,
+        "tenant": demand.tenant,
+        "demand_id": demand.demand_id,
+        "case_id": demand.case_id,
+        "attempt_id": booking.attempt_id,
+        "occasion": Occasion(booking.occasion).value,
+        BOOKED_AT: stored_time(booking.at),
+        "booked_on": legal_date(booking.at).isoformat(),
+        "payment_reference": demand.payment_reference,
+        "currency": demand.amount.currency,
+        "booking_data": dict(demand.booking_data),
+        "lines": [
+            {"account": line.account.value, "debit": max(line.cents, 0), "credit": max(-line.cents, 0)}
+            for line in booking.lines
+        ],
+    }

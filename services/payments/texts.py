@@ -1,0 +1,64 @@
+"""What payers and cashiers read: German first, English second."""
+
+from __future__ import annotations
+
+from services.payments.domain.bookings import Account
+from services.payments.domain.demands import Demand, Phase, Status
+
+ACCOUNTS = {
+    Account.RECEIVABLE: {"de": "Forderungen", "en": "Receivables"},
+    Account.REVENUE: {"de": "Erträge", "en": "Revenue"},
+    Account.PROVIDER_CLEARING: {"de": "Verrechnung Zahlungsdienst", "en": "Payment provider clearing"},
+    Account.UNALLOCATED: {"de": "Ungeklärte Einzahlungen", "en": "Unallocated receipts"},
+}
+
+RETURNED = """<!doctype html>
+<html lang="de">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Zahlung wird geprüft / Checking your payment</title>
+<style>body { font: 1.1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 38rem; padding: 0 1rem }</style>
+</head>
+<body>
+<main>
+<h1>Ihre Zahlung wird geprüft</h1>
+<p>Wir fragen beim Zahlungsdienst nach, ob die Zahlung angekommen ist. Das dauert meist nur wenige Sekunden.
+Den Stand sehen Sie bei Ihrem Antrag. Sie können dieses Fenster schließen.</p>
+<section lang="en">
+<h2>We are checking your payment</h2>
+<p>We are asking the payment provider whether the payment has arrived. This usually takes a few seconds.
+You will find the result with your application. You may close this window.</p>
+</section>
+</main>
+</body>
+</html>
+"""
+
+
+def told_to_payer(demand: Demand) -> dict[str, str]:
+    """Where the demand stands, in a sentence."""
+    day = demand.due_on
+    if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
+        return {
+            "de": "Eine Zahlung wird geklärt. Bitte zahlen Sie nicht noch einmal.",
+            "en": "A payment is being looked into. Please don't pay again.",
+        }
+    match demand.status:
+        case Status.SETTLED:
+            return {"de": "Es ist nichts mehr zu zahlen.", "en": "There is nothing left to pay."}
+        case Status.CANCELLED:
+            return {
+                "de": "Die Forderung wurde aufgehoben. Es ist nichts zu zahlen.",
+                "en": "The demand was cancelled. There is nothing to pay.",
+            }
+        case _ if demand.overdue:
+            return {
+                "de": f"Die Zahlung war bis zum {day:%d.%m.%Y} fällig. Bitte zahlen Sie jetzt.",
+                "en": f"Payment was due by {day:%d %B %Y}. Please pay now.",
+            }
+        case _:
+            return {
+                "de": f"Bitte zahlen Sie bis zum {day:%d.%m.%Y}.",
+                "en": f"Please pay by {day:%d %B %Y}.",
+            }
