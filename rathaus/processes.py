@@ -1,6 +1,6 @@
 """The table of processes: everything that runs on one machine, how it is started, and what it is told.
 
-Read it from the bottom: `table` is the whole. Services begin at once and wait for the engines by themselves, so
+`table` is the whole; below it, each kind of process. Services begin at once and wait for the engines by themselves, so
 `depends_on` decides only the order in which things end: first the gateway, then services, then engines.
 """
 
@@ -31,6 +31,13 @@ SECRETS = (
     *("identity-keys", "payment-provider", "payment-provider-switches", "population-register"),
 )
 
+PROVIDER_CLIENT = "rathaus"
+"""By which the installation is known to the payment provider."""
+REGISTER_TOWN = "witten"
+"""Whose clerk system the population register of the demo is."""
+EXAMPLES = ("payment-provider", "population-register")
+"""Programs that stand outside the platform; started for the demo."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -56,7 +63,6 @@ def table(settings: PlatformSettings, *, demo: bool = False, say: Callable[[str]
     """
     home = settings.home
     ports = Ports(home / "ports.json")
-    secrets = load_or_make(home / "secrets.json", SECRETS)
     kafka = Kafka(home / "kafka", port=settings.kafka_port, say=say)
     mongo = Mongo(home / "mongo", port=settings.mongo_port)
     engines: list[Program] = []
@@ -75,102 +81,152 @@ def table(settings: PlatformSettings, *, demo: bool = False, say: Callable[[str]
     gateway_port = _gateway_port(settings, ports)
     gateway_url = f"http://{LOOPBACK}:{gateway_port}"
     service_ports = {name: ports.get(name) for name in SERVICES}
-    example_ports = {name: ports.get(name) for name in _EXAMPLES} if demo else {}
-    urls = {name: f"http://{LOOPBACK}:{port}" for name, port in (service_ports | example_ports).items()}
-    kafka_url, mongo_url = settings.kafka_url or kafka.url, settings.mongo_url or mongo.url
-
-    common = {
-        "RATHAUS_KAFKA_URL": kafka_url,
-        "RATHAUS_MONGO_URL": mongo_url,
-        "RATHAUS_FILES_DIR": str(home / "files"),
-        "RATHAUS_CLOCK_FILE": str(home / "clock.json"),
-        "RATHAUS_ISSUER": f"{gateway_url}/identity",
-        "RATHAUS_JWKS_URL": f"{urls['identity']}/identity/v1/jwks",
-        "RATHAUS_SERVICE_URLS": json.dumps({name: urls[name] for name in SERVICES}),
-        "RATHAUS_LOG_FORMAT": "json",
-        "RATHAUS_STOP_TIMEOUT_SECONDS": str(settings.stop_timeout_seconds),
-    }
-    own = _of_one_service(secrets, urls, gateway_url, demo=demo)
-    before = tuple(each.name for each in engines)
-    services = [
-        Program(
-            name=name,
-            command=(sys.executable, "-m", f"services.{name}.main"),
-            probe=_http(service_ports[name], "/readyz"),
-            directory=ROOT,
-            env=passed_on(name, os.environ)
-            | common
-            | {
-                "RATHAUS_HTTP_PORT": str(service_ports[name]),
-                "RATHAUS_CLIENT_ID": f"service-{name}",
-                "RATHAUS_CLIENT_SECRET": secrets[f"service-{name}"],
-            }
-            | own.get(name, {}),
-            ports=(service_ports[name],),
-            depends_on=before,
-        )
-        for name in SERVICES
-    ]
-    examples = [
-        Program(
-            name=name,
-            command=(sys.executable, "-m", f"examples.{name.replace('-', '_')}"),
-            probe=_http(port, "/readyz"),
-            directory=ROOT,
-            env=_EXAMPLES[name](port, secrets, home / name),
-            ports=(port,),
-            depends_on=before,
-        )
-        for name, port in example_ports.items()
-    ]
-    admin_port = ports.get("gateway-admin")
-    gateway = Gateway(
-        home / "gateway", gateway_port, admin_port, {"ports": service_ports, "issuer": common["RATHAUS_ISSUER"]}
-    ).program(depends_on=(*SERVICES, *example_ports))
-    return Plan(
-        programs=(*engines, *services, *examples, gateway),
-        kafka_url=kafka_url,
-        mongo_url=mongo_url,
+    example_ports = {name: ports.get(name) for name in EXAMPLES} if demo else {}
+    place = _Place(
+        home=home,
+        kafka_url=settings.kafka_url or kafka.url,
+        mongo_url=settings.mongo_url or mongo.url,
         gateway_url=gateway_url,
-        service_urls=urls,
-        ports=service_ports | example_ports | {"gateway": gateway_port, "gateway-admin": admin_port},
-        secrets=secrets,
+        urls={name: f"http://{LOOPBACK}:{port}" for name, port in (service_ports | example_ports).items()},
+        ports=service_ports | example_ports | {"gateway": gateway_port, "gateway-admin": ports.get("gateway-admin")},
+        secrets=load_or_make(home / "secrets.json", SECRETS),
+        stop_timeout_seconds=settings.stop_timeout_seconds,
+    )
+    issuer = os.environ.get("RATHAUS_ISSUER") or f"{gateway_url}/identity"
+    gateway = Gateway(
+        home / "gateway", gateway_port, place.ports["gateway-admin"], {"ports": service_ports, "issuer": issuer}
+    )
+    below = tuple(each.name for each in engines)
+    programs = [
+        *engines,
+        *(_service(name, place, below, demo=demo) for name in SERVICES),
+        gateway.program(depends_on=SERVICES),
+    ]
+    if demo:
+        programs += [_payment_provider(place), _population_register(place)]
+    return Plan(
+        programs=tuple(programs),
+        kafka_url=place.kafka_url,
+        mongo_url=place.mongo_url,
+        gateway_url=gateway_url,
+        service_urls=place.urls,
+        ports=place.ports,
+        secrets=place.secrets,
         elsewhere=elsewhere,
     )
 
 
-def _of_one_service(
-    secrets: Mapping[str, str], urls: Mapping[str, str], gateway_url: str, *, demo: bool
-) -> dict[str, dict[str, str]]:
-    """What only one service is told."""
-    clients: dict[str, Any] = {"operator": {"secret": secrets["operator"], "scopes": ["operator"]}}
-    clients |= {f"service-{name}": {"secret": secrets[f"service-{name}"], "scopes": ["internal"]} for name in SERVICES}
-    told: dict[str, dict[str, str]] = {
-        "identity": {
-            "RATHAUS_BOOTSTRAP_CLIENTS": json.dumps(clients),
-            "RATHAUS_KEY_SECRET": secrets["identity-keys"],
-        },
-        "notifications": {"RATHAUS_PORTAL_URL": f"{gateway_url}/"},
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where everything is, for those that have to be told."""
+
+    home: Path
+    kafka_url: str
+    mongo_url: str
+    gateway_url: str
+    urls: Mapping[str, str]
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    stop_timeout_seconds: float
+
+
+def _service(name: str, place: _Place, engines: tuple[str, ...], *, demo: bool) -> Program:
+    """One of the five. Our own environment may say otherwise than `defaults`, but not than `fixed`."""
+    defaults = {
+        "RATHAUS_FILES_DIR": str(place.home / "files"),
+        "RATHAUS_ISSUER": f"{place.gateway_url}/identity",
+        "RATHAUS_LOG_FORMAT": "json",
     }
+    fixed = {
+        "RATHAUS_KAFKA_URL": place.kafka_url,
+        "RATHAUS_MONGO_URL": place.mongo_url,
+        "RATHAUS_HTTP_PORT": str(place.ports[name]),
+        "RATHAUS_JWKS_URL": f"{place.urls['identity']}/identity/v1/jwks",
+        "RATHAUS_SERVICE_URLS": json.dumps({each: place.urls[each] for each in SERVICES}),
+        "RATHAUS_CLIENT_ID": f"service-{name}",
+        "RATHAUS_CLIENT_SECRET": place.secrets[f"service-{name}"],
+        "RATHAUS_CLOCK_FILE": str(place.home / "clock.json"),
+        "RATHAUS_STOP_TIMEOUT_SECONDS": str(place.stop_timeout_seconds),
+    }
+    match name:
+        case "identity":
+            defaults["RATHAUS_KEY_SECRET"] = place.secrets["identity-keys"]
+            fixed["RATHAUS_BOOTSTRAP_CLIENTS"] = json.dumps(_clients(place.secrets, demo=demo))
+            if demo:
+                fixed["RATHAUS_DEMO_SIGN_IN"] = "true"
+        case "notifications":
+            defaults["RATHAUS_PORTAL_URL"] = f"{place.gateway_url}/"
+        case "payments":
+            defaults["RATHAUS_PUBLIC_URL"] = place.gateway_url
+            provider = {
+                "RATHAUS_PROVIDER_CLIENT_ID": PROVIDER_CLIENT,
+                "RATHAUS_PROVIDER_CLIENT_SECRET": place.secrets["payment-provider"],
+            }
+            if demo:
+                fixed |= provider | {"RATHAUS_PROVIDER_URL": place.urls["payment-provider"]}
+            else:  # until a real provider is named, payments asks in vain, and says so
+                defaults |= provider
+    return Program(
+        name=name,
+        command=(sys.executable, "-m", f"services.{name}.main"),
+        probe=_http(place.ports[name], "/readyz"),
+        directory=ROOT,
+        env=defaults | passed_on(name, os.environ) | fixed,
+        ports=(place.ports[name],),
+        depends_on=(*engines, *(["payment-provider"] if name == "payments" and demo else [])),
+    )
+
+
+def _clients(secrets: Mapping[str, str], *, demo: bool) -> dict[str, Any]:
+    """The machine clients that identity knows from the start."""
+    known: dict[str, Any] = {"operator": {"secret": secrets["operator"], "scopes": ["operator"]}}
+    known |= {f"service-{name}": {"secret": secrets[f"service-{name}"], "scopes": ["internal"]} for name in SERVICES}
     if demo:
-        told["identity"]["RATHAUS_DEMO_SIGN_IN"] = "true"
-    return told
+        known["population-register"] = {
+            "secret": secrets["population-register"],
+            "scopes": ["cases:read", "cases:decide"],
+            "tenant": REGISTER_TOWN,
+        }
+    return known
 
 
-def _payment_provider(port: int, secrets: Mapping[str, str], data: Path) -> dict[str, str]:
-    return {
-        "PORT": str(port),
-        "DATA_DIR": str(data),
-        "PROVIDER_CLIENT_ID": "rathaus",
-        "PROVIDER_CLIENT_SECRET": secrets["payment-provider"],
-        "PROVIDER_SWITCH_TOKEN": secrets["payment-provider-switches"],
-    }
+def _payment_provider(place: _Place) -> Program:
+    name = "payment-provider"
+    return Program(
+        name=name,
+        command=(sys.executable, "-m", "examples.payment_provider"),
+        probe=_http(place.ports[name], "/readyz"),
+        directory=ROOT,
+        env={
+            "PORT": str(place.ports[name]),
+            "DATA_DIR": str(place.home / name),
+            "PROVIDER_CLIENT_ID": PROVIDER_CLIENT,
+            "PROVIDER_CLIENT_SECRET": place.secrets[name],
+            "PROVIDER_SWITCH_TOKEN": place.secrets["payment-provider-switches"],
+        },
+        ports=(place.ports[name],),
+    )
 
 
-_EXAMPLES: dict[str, Callable[[int, Mapping[str, str], Path], dict[str, str]]] = {
-    "payment-provider": _payment_provider,
-}
-"""Programs that stand outside, for the demo: what each is told."""
+def _population_register(place: _Place) -> Program:
+    name = "population-register"
+    return Program(
+        name=name,
+        command=(sys.executable, "-m", "examples.population_register"),
+        probe=_http(place.ports[name], "/readyz"),
+        directory=ROOT,
+        env={
+            "PORT": str(place.ports[name]),
+            "DATA_DIR": str(place.home / name),
+            "KAFKA_URL": place.kafka_url,
+            "GATEWAY_URL": place.gateway_url,
+            "TENANT": REGISTER_TOWN,
+            "CLIENT_ID": name,
+            "CLIENT_SECRET": place.secrets[name],
+        },
+        ports=(place.ports[name],),
+        depends_on=("gateway",),
+    )
 
 
 def _http(port: int, path: str) -> Callable[[], Awaitable[None]]:
