@@ -115,7 +115,8 @@ class Clerk:
 
 
 def _form(submission: dict[str, Any]) -> dict[str, Any]:
-    data = submission.get("data")
+    content = submission.get("content")
+    data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, dict):
         raise Refused("the submission holds no form")
     return data

@@ -4,6 +4,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,15 @@ def decide(asked: Mapping[str, Any], entries: Iterable[Entry]) -> Decision:
     entry = found[0]
     result = {
         "register_name": f"{entry.given_name} {entry.family_name}",
-        "register_date_of_birth": entry.date_of_birth,
+        "register_date_of_birth": _written(entry.date_of_birth),
         "register_address": entry.address,
-        "register_since": entry.registered_since,
+        "register_since": _written(entry.registered_since),
     }
     return Decision("granted", "Die Angaben stimmen mit dem Melderegister überein.", result)
+
+
+def _written(day: str) -> str:
+    return f"{date.fromisoformat(day):%d.%m.%Y}"
 
 
 def _key(*parts: object) -> tuple[str, ...]:

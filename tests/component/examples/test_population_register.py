@@ -39,6 +39,7 @@ def test_who_is_in_it_once_gets_an_extract() -> None:
     decision = decide(PERSON, load(PEOPLE))
     assert decision.outcome == "granted"
     assert "Musterstraße 1" in decision.result["register_address"]
+    assert decision.result["register_date_of_birth"] == "01.04.1985"
 
 
 @pytest.mark.parametrize("spelling", ["ERIKA", " erika ", "Erika"])
@@ -116,7 +117,7 @@ class Platform:
     """A gateway that keeps what it was told, and answers what the test wants first."""
 
     first: list[Callable[[httpx.Request], httpx.Response]] = field(default_factory=list)
-    submission: dict[str, Any] = field(default_factory=lambda: {"data": PERSON})
+    submission: dict[str, Any] = field(default_factory=lambda: {"content": {"data": PERSON}})
     decisions: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     effects: dict[str, str] = field(default_factory=dict)
     status: str = "in_processing"
