@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -29,22 +30,35 @@ _STAGES = 4
 """More than there are stages of processes that end one after another."""
 
 
-async def foreground(settings: PlatformSettings, *, demo: bool, console: Console) -> int:
-    """Runs the platform until SIGINT, SIGTERM or SIGHUP."""
+async def foreground(
+    settings: PlatformSettings,
+    *,
+    demo: bool,
+    console: Console,
+    use: Callable[[Platform], Coroutine[Any, Any, int]] | None = None,
+) -> int:
+    """Runs the platform until SIGINT, SIGTERM or SIGHUP, or until `use`, begun once all is ready, has ended.
+
+    Returns what `use` returned, if it ended by itself.
+    """
     with Display(console) as display:
         platform = Platform(settings, demo=demo, listener=display.show, say=display.say)
         ending = _on_signals(platform)
         starting = asyncio.create_task(platform.start(), name="start")
         waiting = asyncio.create_task(ending.wait(), name="signal")
+        using: asyncio.Task[int] | None = None
         try:
             await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
                 display.settle()
                 _welcome(platform, console)
-                await waiting
+                using = asyncio.create_task((use or _nothing)(platform), name="use")
+                await asyncio.wait({using, waiting}, return_when=asyncio.FIRST_COMPLETED)
             display.settle()
             console.print("ending everything, in order (Ctrl-C again: at once)")
+            if using and using.done():
+                return using.result()
         except CannotStart as error:
             display.settle()
             console.print(f"\n{error}", markup=False, style="red")
@@ -53,10 +67,16 @@ async def foreground(settings: PlatformSettings, *, demo: bool, console: Console
             console.print(str(error), markup=False)
             return NOT_AS_WISHED
         finally:
-            waiting.cancel()
-            starting.cancel()
-            await asyncio.gather(starting, waiting, return_exceptions=True)
+            tasks = [each for each in (starting, waiting, using) if each]
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await platform.stop()
+    return OK
+
+
+async def _nothing(_: Platform) -> int:
+    await asyncio.Event().wait()
     return OK
 
 
@@ -78,14 +98,23 @@ def _welcome(platform: Platform, console: Console) -> None:
     console.print(f"Logs and data: {platform.home}. What runs: rathaus status. End it: Ctrl-C, or rathaus down.")
 
 
-def detached(settings: PlatformSettings, *, demo: bool, console: Console) -> int:
+def detached(
+    settings: PlatformSettings,
+    *,
+    demo: bool,
+    console: Console,
+    command: Sequence[str] = (sys.executable, "-m", "rathaus"),
+) -> int:
     """Starts the platform in a session of its own and returns once it is ready, or has failed."""
     log = settings.home / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "rathaus", "up", *(["--demo"] if demo else [])]
     with log.open("w") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            [*command, "up", *(["--demo"] if demo else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         with Display(console) as display:
@@ -98,6 +127,7 @@ def detached(settings: PlatformSettings, *, demo: bool, console: Console) -> int
     if state is None:
         console.print(tail(log, 40), markup=False, style="red")
         return child.returncode or FAILED
+    child.returncode = 0  # it is to outlive us: nobody is to miss a wait for it
     console.print(f"[bold green]Rathaus is ready[/] at {state.gateway_url}. End it: rathaus down")
     return OK
 
