@@ -17,7 +17,13 @@ from rathaus.engines.ports import LOOPBACK, Ports
 from rathaus.engines.probes import kafka_answers
 from rathaus.engines.process import CannotStart, Program
 
-_HEAP = "-Xmx256m"
+_JAVA_OPTIONS = (
+    *("-Xmx256m", "-XX:+UseSerialGC"),
+    # The quick compiler alone: half the processor time until ready, 30 MB less, the same throughput at our size.
+    "-XX:TieredStopAtLevel=1",
+    # Rather dead and started again than alive and sick.
+    "-XX:+ExitOnOutOfMemoryError",
+)
 
 _COMMON = {
     "process.roles": "broker,controller",
@@ -73,7 +79,7 @@ class Kafka:
         config = home / "server.properties"
         java, class_path = jars.java(), jars.class_path()
         urls = ",".join(f"{LOOPBACK}:{each.port}" for each in nodes)
-        options = [_HEAP, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", *_LOGGING, "-cp", class_path]
+        options = [*_JAVA_OPTIONS, *_LOGGING, "-cp", class_path]
 
         def _prepare() -> None:
             jars.ensure(say=self.say)

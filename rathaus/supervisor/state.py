@@ -177,7 +177,7 @@ def running(home: Path) -> Installed:
         NotRunning: none does.
     """
     state = State.load(home)
-    if state is None or state.supervisor.find() is None:
+    if state is None or state.phase in {Phase.STOPPED, Phase.FAILED} or state.supervisor.find() is None:
         raise NotRunning(f"Rathaus isn't running (in {home}). Start it: rathaus up")
     secrets = home / "secrets.json"
     return Installed(state, home, json.loads(secrets.read_text()) if secrets.exists() else {})
