@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from chassis.errors import BadRequest
 from chassis.http import Access, Caller, Paging, Router, page, respond
 from contracts.values import ServiceId, Tenant, TrustLevel
 from services.catalog.domain.towns import TownAsData
@@ -268,15 +269,9 @@ def _editing(handlers: Handlers) -> Router:
 
     @router.get("", response_model=VersionPage, summary="All versions of a service, drafts too, by number")
     async def _list(tenant: TownSlug, service_id: ServiceSlug, caller: Readers, paging: Pages) -> Json:  # noqa: ARG001
-        found = await handlers.versions(tenant, service_id)
-        start = paging.start[1] if paging.start else ""
-        rest = [each for each in found if _place(each.state.number) > start]
-        return page(
-            rest,
-            paging,
-            lambda each: version_shown(each.state),
-            lambda each: (_place(each.state.number), _place(each.state.number)),
-        )
+        after = _number(paging.start[1]) if paging.start else 0
+        found = await handlers.versions(tenant, service_id, after, paging.limit + 1)
+        return page(found, paging, version_shown, lambda each: (str(each.number), str(each.number)))
 
     @router.post("", response_model=VersionAnswer, status_code=201, summary="Drafts the next version of a service")
     async def _draft(tenant: TownSlug, service_id: ServiceSlug, body: ServiceAsData, caller: Writers) -> Response:
@@ -324,6 +319,7 @@ def _editing(handlers: Handlers) -> Router:
     return router
 
 
-def _place(number: int) -> str:
-    """Sorts as the number does."""
-    return f"{number:08d}"
+def _number(cursor: str) -> int:
+    if not cursor.isdecimal():
+        raise BadRequest("this cursor isn't one of ours")
+    return int(cursor)

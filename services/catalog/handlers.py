@@ -78,9 +78,9 @@ class Handlers:
             Conflict: somebody else drafted that version at the same time.
         """
         await self.town(tenant)
-        known = await self._stores.numbers(tenant, service.service_id)
-        repeated = next((each.number for each in known if each.request == request.mark), None)
-        number = repeated or max((each.number for each in known), default=0) + 1
+        known = await self._stores.rows(tenant, service.service_id)
+        repeated = next((row.standing.number for row in known if row.request == request.mark), None)
+        number = repeated or max((row.standing.number for row in known), default=0) + 1
         command = versions.Draft(tenant, number, service, request.client, request.mark)
         now = self._clock.now()
         return await self._stores.versions.on_request(
@@ -115,9 +115,11 @@ class Handlers:
             lambda made: Answer(200, version_shown(made.state), made.etag),
         )
 
-    async def versions(self, tenant: str, service_id: str) -> list[Snapshot[ServiceVersion]]:
-        """All versions of a service."""
-        return await self._stores.versions_of(tenant, service_id)
+    async def versions(self, tenant: str, service_id: str, after: int, limit: int) -> list[ServiceVersion]:
+        """Versions of a service, drafts too, from the one after `after` on."""
+        rows = await self._stores.rows(tenant, service_id)
+        numbers = [row.standing.number for row in rows if row.standing.number > after][:limit]
+        return await self._stores.some_versions(tenant, service_id, numbers)
 
     async def preview(self, place: Place) -> tuple[Json, str]:
         """A version for those who write and review it, with what the checks find; and its ETag. Raises NotFound."""
@@ -142,10 +144,11 @@ class Handlers:
 
     async def in_force(self, tenant: str, service_id: str) -> ServiceVersion:
         """The version in force today. Raises NotFound."""
-        found = await self._stores.public_versions(tenant, service_id)
-        version = versions.in_force((each.state for each in found), legal_date(self._clock.now()))
-        if version is None:
+        rows = await self._stores.rows(tenant, service_id)
+        number = versions.in_force((row.standing for row in rows), legal_date(self._clock.now()))
+        if number is None:
             raise NotFound("no such service, or none in force today")
+        (version,) = await self._stores.some_versions(tenant, service_id, [number])
         return version
 
     async def search(self, tenant: str, query: str) -> list[Hit]:
@@ -157,9 +160,10 @@ class Handlers:
 
     async def refresh_offer(self, tenant: str, service_id: str) -> None:
         """Makes the search's document of a service again, from its versions. A repetition changes nothing."""
-        found = await self._stores.public_versions(tenant, service_id)
-        offer = offers.offer_of(service_id, [each.state for each in found], legal_date(self._clock.now()))
-        await self._stores.offers.put(tenant, offer, revision=sum(each.version for each in found))
+        rows = await self._stores.rows(tenant, service_id)
+        lasting = versions.lasting([row.standing for row in rows], legal_date(self._clock.now()))
+        offer = offers.offer_of(service_id, await self._stores.some_versions(tenant, service_id, lasting))
+        await self._stores.offers.put(tenant, offer, revision=sum(row.revision for row in rows))
 
 
 def require_same_id(service_id: str, service: ServiceAsData) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,7 +15,7 @@ from contracts.envelope import id_of
 from contracts.topics import CATALOG
 from services.catalog.domain.offers import Offer
 from services.catalog.domain.towns import Town
-from services.catalog.domain.versions import ServiceVersion, Status
+from services.catalog.domain.versions import ServiceVersion, Standing, version_id
 
 TOWNS = Kind("town", CATALOG, Town)
 """Read by `_id`, the town's slug; the list of towns reads all: there are few."""
@@ -27,16 +27,22 @@ VERSIONS = Kind(
     indexes=(Index((("tenant", 1), ("state.service_id", 1)), "the versions of a service; their numbers"),),
 )
 
-_PUBLIC = {"$in": [Status.PUBLISHED.value, Status.RETIRED.value]}
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """A version's number and the request that made it."""
+_STANDING: TypeAdapter[Standing] = TypeAdapter(Standing)
+_STANDING_FIELDS = tuple(each.name for each in fields(Standing))
 
-    number: int
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A version without its content."""
+
+    standing: Standing
     request: str
+    """Mark of the request that made it."""
+    revision: int
+    """Rises with each change."""
 
 
 class Stores:
@@ -55,20 +61,26 @@ class Stores:
         found = [await self.towns.get(row["tenant"], row["_id"]) async for row in rows]
         return [town for town in found if town is not None]
 
-    async def numbers(self, tenant: str, service_id: str) -> list[Numbered]:
-        """The numbers given so far to versions of a service, drafts too."""
+    async def rows(self, tenant: str, service_id: str) -> list[Row]:
+        """The versions of a service without their contents, drafts too, by number.
+
+        Two equalities and no more: with any other condition the embedded server leaves the index.
+        """
         where = {"tenant": tenant, "state.service_id": service_id}
-        rows = self.versions.collection.find(where, {"state.number": 1, "state.request": 1})
-        return [Numbered(row["state"]["number"], row["state"]["request"]) async for row in rows]
+        wanted = {f"state.{name}": 1 for name in (*_STANDING_FIELDS, "request")} | {"version": 1}
+        found = [_row(row) async for row in self.versions.collection.find(where, wanted)]
+        return sorted(found, key=lambda row: row.standing.number)
 
-    async def versions_of(self, tenant: str, service_id: str) -> list[Snapshot[ServiceVersion]]:
-        """All versions of a service, drafts too, by number."""
-        found = await self.versions.find(tenant, {"state.service_id": service_id})
-        return sorted(found, key=lambda each: each.state.number)
+    async def some_versions(self, tenant: str, service_id: str, numbers: Iterable[int]) -> list[ServiceVersion]:
+        """Versions with their contents."""
+        found = [await self.versions.require(tenant, version_id(tenant, service_id, number)) for number in numbers]
+        return [each.state for each in found]
 
-    async def public_versions(self, tenant: str, service_id: str) -> list[Snapshot[ServiceVersion]]:
-        """Those that were published, retired ones too."""
-        return await self.versions.find(tenant, {"state.service_id": service_id, "state.status": _PUBLIC})
+
+def _row(row: dict[str, Any]) -> Row:
+    state = row["state"]
+    standing = _STANDING.validate_python({name: state.get(name) for name in _STANDING_FIELDS})
+    return Row(standing, state["request"], row["version"])
 
 
 class Offers:

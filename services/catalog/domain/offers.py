@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.values import TrustLevel
-from services.catalog.domain.versions import ServiceVersion, Status
+from services.catalog.domain.versions import ServiceVersion
 from services.catalog.format import ChannelKind, Localized, ServiceAsData, TextModule
 
 MOST_WORDS = 8
@@ -77,20 +77,9 @@ def words_of(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({form for word in found for form in (plain(word), plain(word.translate(_UMLAUTS)))}))
 
 
-def offer_of(service_id: str, versions: Sequence[ServiceVersion], today: date) -> Offer:
-    """What can be found of a service from today on. Depends on the versions only, so that it can be made again."""
-    live = [version for version in versions if version.status is not Status.DRAFT and today <= _last(version)]
-    shown = [version for version in live if not any(_covers(other, version, today) for other in live)]
-    return Offer(service_id, tuple(card_of(version) for version in sorted(shown, key=lambda each: each.number)))
-
-
-def _covers(other: ServiceVersion, version: ServiceVersion, today: date) -> bool:
-    """Whether a higher number stands before this version today and until it ends."""
-    return other.number > version.number and other.valid_from <= today and _last(version) <= _last(other)
-
-
-def _last(version: ServiceVersion) -> date:
-    return min((last for last in (version.valid_to, version.retired_on) if last is not None), default=date.max)
+def offer_of(service_id: str, versions: Iterable[ServiceVersion]) -> Offer:
+    """What can be found of a service, by those of its versions that last."""
+    return Offer(service_id, tuple(card_of(version) for version in versions))
 
 
 def card_of(version: ServiceVersion) -> Card:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from enum import Enum
@@ -22,6 +22,26 @@ class Status(str, Enum):
     DRAFT = "draft"
     PUBLISHED = "published"
     RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a version stands, without its content."""
+
+    number: int
+    status: Status
+    valid_from: date
+    valid_to: date | None
+    retired_on: date | None
+
+    @property
+    def last(self) -> date:
+        """Last day on which it can be in force."""
+        return min((day for day in (self.valid_to, self.retired_on) if day is not None), default=date.max)
+
+    def in_force(self, day: date) -> bool:
+        """Whether it may be in force on a day, looked at by itself."""
+        return self.status is not Status.DRAFT and self.valid_from <= day <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +79,10 @@ class ServiceVersion:
         """Its path; immutable once published."""
         return f"/catalog/v1/{self.tenant}/services/{self.service_id}/versions/{self.number}"
 
-    def in_force(self, day: date) -> bool:
-        """Whether it may be in force on a day, looked at by itself."""
-        begun = self.status is not Status.DRAFT and self.valid_from <= day
-        return begun and all(last is None or day <= last for last in (self.valid_to, self.retired_on))
+    @property
+    def standing(self) -> Standing:
+        """Without its content."""
+        return Standing(self.number, self.status, self.valid_from, self.valid_to, self.retired_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +233,20 @@ def retire(state: ServiceVersion | None, command: Retire, now: datetime) -> tupl
 _PASSED = {"pointer": "/retired_on", "code": "already_over", "message": "today or later"}
 
 
-def in_force(versions: Iterable[ServiceVersion], day: date) -> ServiceVersion | None:
-    """The version in force on a day: of those that may be, the one with the highest number."""
-    return max((each for each in versions if each.in_force(day)), key=lambda each: each.number, default=None)
+def in_force(standings: Iterable[Standing], day: date) -> int | None:
+    """The number of the version in force on a day: the highest of those that may be."""
+    return max((each.number for each in standings if each.in_force(day)), default=None)
+
+
+def lasting(standings: Sequence[Standing], today: date) -> tuple[int, ...]:
+    """The numbers of those that are in force today or can be later, ascending."""
+    live = [each for each in standings if each.status is not Status.DRAFT and today <= each.last]
+    return tuple(sorted(each.number for each in live if not any(_covers(other, each, today) for other in live)))
+
+
+def _covers(other: Standing, standing: Standing, today: date) -> bool:
+    """Whether a higher number stands before this one today and until it ends."""
+    return other.number > standing.number and other.valid_from <= today and standing.last <= other.last
 
 
 def _known(state: ServiceVersion | None) -> ServiceVersion:

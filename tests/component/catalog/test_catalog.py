@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -146,6 +147,24 @@ async def test_what_is_no_service_is_refused_with_its_place(portal: Portal) -> N
     found = _problem(await portal.post(VERSIONS, {**CERTIFICATE, "service_id": "another"}, editor), 422)
     assert found["errors"][0]["pointer"] == "/service_id"
     _problem(await portal.post(VERSIONS.replace("witten", "steinhagen"), CERTIFICATE, portal.operator), 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"a":' + b"[" * 100_000, 400),
+        (json.dumps(CERTIFICATE).replace('"purpose": "employer"', '"purpose": NaN', 1).encode(), 422),
+        (json.dumps(CERTIFICATE).replace('"purpose": "employer"', '"purpose": "\\ud800"', 1).encode(), 422),
+        (json.dumps(CERTIFICATE).replace('"Meldebescheinigung"', '"\\ud800"', 1).encode(), 422),
+        (b"[" + b"9" * 5_000 + b"]", 400),
+        (b'"' + b"x" * 1_100_000 + b'"', 413),
+    ],
+    ids=["deep", "not a number", "half a pair in data", "half a pair in a text", "long number", "long"],
+)
+async def test_what_is_hardly_json_is_refused(portal: Portal, body: bytes, status: int) -> None:
+    await portal.register()
+    headers = {**portal.staff("editor-1", "editor"), "Content-Type": "application/json", "Idempotency-Key": "a-new-key"}
+    _problem(await portal.client.post(f"/catalog/v1{VERSIONS}", content=body, headers=headers), status)
 
 
 async def test_a_repeated_draft_is_the_same_draft(portal: Portal) -> None:

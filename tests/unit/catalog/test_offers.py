@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from services.catalog.domain import versions
 from services.catalog.domain.offers import Offer, offer_of, plain, search, words_of
-from services.catalog.domain.versions import Draft, ServiceVersion, Status
+from services.catalog.domain.versions import Draft, ServiceVersion, Standing, Status, in_force, lasting
 from tests.unit.catalog.samples import TOWNS, sample, service
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -25,8 +25,7 @@ def _version(town: str, service_id: str, number: int = 1) -> ServiceVersion:
 
 
 OFFERS = [
-    offer_of(file.stem, [_version(file.parts[-3], file.stem)], TODAY)
-    for file in sorted(TOWNS.glob("*/services/*.json"))
+    offer_of(file.stem, [_version(file.parts[-3], file.stem)]) for file in sorted(TOWNS.glob("*/services/*.json"))
 ]
 
 
@@ -78,14 +77,15 @@ def test_an_offer_round_trips() -> None:
         assert adapter.validate_python(adapter.dump_python(offer, mode="json")) == offer
 
 
-def test_drafts_are_not_found() -> None:
-    draft = replace(_version("witten", "bulky-waste"), status=Status.DRAFT)
-    assert offer_of("bulky-waste", [draft], TODAY).cards == ()
+def _standing(number: int, status: Status = Status.PUBLISHED) -> Standing:
+    return Standing(number, status, TODAY, None, None)
 
 
-def test_what_is_superseded_is_let_go() -> None:
-    every = [_version("witten", "bulky-waste", number) for number in range(1, 20)]
-    assert [card.number for card in offer_of("bulky-waste", every, TODAY).cards] == [19]
+def test_drafts_and_what_is_superseded_are_let_go() -> None:
+    assert lasting([_standing(1, Status.DRAFT)], TODAY) == ()
+    assert lasting([_standing(number) for number in range(1, 20)], TODAY) == (19,)
+    ahead = replace(_standing(2), valid_from=TODAY + timedelta(days=1))
+    assert lasting([_standing(1), ahead], TODAY) == (1, 2)
 
 
 BULKY = _version("witten", "bulky-waste")
@@ -114,6 +114,7 @@ def test_the_search_shows_the_version_in_force_on_every_day_from_now_on(
     every: list[ServiceVersion], later: int
 ) -> None:
     day = TODAY + timedelta(days=later)
-    shown = offer_of("bulky-waste", every, TODAY).on(day)
-    right = versions.in_force(every, day)
-    assert (shown and shown.number) == (right and right.number)
+    standings = [each.standing for each in every]
+    numbers = lasting(standings, TODAY)
+    shown = offer_of("bulky-waste", [each for each in every if each.number in numbers]).on(day)
+    assert (shown and shown.number) == in_force(standings, day)

@@ -78,8 +78,8 @@ def test_retired_today_or_later() -> None:
     made, (told,) = versions.retire(published, Retire("reviewer", None), NOW)
     assert isinstance(told, ServiceRetired)
     assert told.retired_on == date(2026, 11, 2)
-    assert made.in_force(date(2026, 11, 2))
-    assert not made.in_force(date(2026, 11, 3))
+    assert made.standing.in_force(date(2026, 11, 2))
+    assert not made.standing.in_force(date(2026, 11, 3))
     with pytest.raises(Invalid):
         versions.retire(published, Retire("reviewer", date(2026, 11, 1)), NOW)
     for state in (made, _drafted()):
@@ -116,14 +116,17 @@ def test_the_highest_number_in_force_wins() -> None:
     first, ahead = _published(), replace(_published(valid_from="2027-01-01"), number=2)
     draft = replace(_drafted(), number=3)
     every = [first, ahead, draft]
-    found = [versions.in_force(every, day) for day in (date(2025, 1, 1), date(2026, 12, 31), date(2027, 1, 1))]
-    assert [each and each.number for each in found] == [None, 1, 2]
+    found = [
+        versions.in_force([each.standing for each in every], day)
+        for day in (date(2025, 1, 1), date(2026, 12, 31), date(2027, 1, 1))
+    ]
+    assert found == [None, 1, 2]
 
 
 def test_validity_includes_both_days() -> None:
     state = _published(valid_to="2026-12-31")
     days = [state.valid_from - timedelta(1), state.valid_from, date(2026, 12, 31), date(2027, 1, 1)]
-    assert [state.in_force(day) for day in days] == [False, True, True, False]
+    assert [state.standing.in_force(day) for day in days] == [False, True, True, False]
 
 
 def test_content_is_hashed_as_it_is_kept() -> None:
