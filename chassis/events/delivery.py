@@ -1,6 +1,7 @@
 """From the broker to handlers: each event decoded by itself, subjects side by side, one subject in order, none skipped.
 
-A partition with unfinished work is paused while polling goes on, so an outage of any length keeps the group together.
+A partition with much unfinished work is paused while polling goes on, so an outage of any length keeps the group
+together and the memory bounded.
 Offsets are committed once the work of a chunk is done: applied, ignored, or parked durably.
 """
 
@@ -206,9 +207,11 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             place = TopicPartition(record.topic, record.partition)
             partition = self._partitions.setdefault(place, _Partition())
             partition.queue.append(record)
-            if partition.task is None or partition.task.done():
+            if len(partition.queue) == CHUNK:
+                # Not sooner: resumed, a partition waits for the fetch under way, up to half a second, to end first.
                 with contextlib.suppress(IllegalStateError, EngineAway):
                     self._consumer.pause(place)
+            if partition.task is None or partition.task.done():
                 partition.task = asyncio.create_task(self._work(place, partition))
 
     async def _work(self, place: TopicPartition, partition: _Partition) -> None:
