@@ -38,6 +38,9 @@ Set = TypeVar("Set", bound=ServiceSettings)
 
 log = get_logger(__name__)
 
+_LEAD_PAUSE_SECONDS = 0.2
+"""Between losing the lease, or a fault, and trying again."""
+
 
 class Service:
     """What one service is made of. Compose it, then `run` it (or `start` and `stop` it in a test)."""
@@ -191,6 +194,7 @@ class Service:
             for problem in ended:
                 if isinstance(problem, Exception):
                     log.error("a background task ended", exc_info=problem)
+            await asyncio.sleep(_LEAD_PAUSE_SECONDS)
 
     async def _check_state(self) -> None:
         if isinstance(self.clock, MovableClock):

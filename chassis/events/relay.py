@@ -105,12 +105,23 @@ class Relay:
 
     async def _turn(self) -> None:
         count, oldest = 0, None
+        trouble: EngineAway | None = None
+        fruitless = 0
         for store in self._stores:
             async for chunk in self._chunks(store):
                 count += len(chunk)
                 times = [envelope.time for subject in chunk for envelope, _ in subject.waiting]
                 oldest = min([*times, *([oldest] if oldest else [])], default=None)
-                await self._publish(store, chunk)
+                try:
+                    await self._publish(store, chunk)
+                except EngineAway as away:
+                    # Those behind may do better; two chunks without any success mean that the broker is away.
+                    fruitless = 0 if any(subject.acknowledged for subject in chunk) else fruitless + 1
+                    if fruitless > 1:
+                        raise
+                    trouble = away
+        if trouble is not None:
+            raise trouble
         age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
         metrics.UNPUBLISHED.labels(self._service).set(count)
         metrics.UNPUBLISHED_AGE.labels(self._service).set(max(age, 0.0))
@@ -119,7 +130,12 @@ class Relay:
         fields = {"tenant": 1, "sequence": 1, "published": 1, "events": 1}
         chunk: list[_Subject] = []
         async for document in store.collection.find({"unpublished_since": {"$gt": _PAST}}, fields, batch=CHUNK):
-            chunk.append(_subject(store, document))
+            try:
+                chunk.append(_subject(store, document))
+            except (ValueError, KeyError) as error:
+                reason = type(error).__name__
+                log.error("events can't be read", aggregate=store.kind.name, id=document["_id"], reason=reason)
+                continue
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
