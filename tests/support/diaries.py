@@ -88,9 +88,7 @@ class House:
         self.prefix = f"t_{secrets.token_hex(5)}_"
         self.clock: Clock = SystemClock()
         self.noted: type[Noted] = type("Noted", (Noted,), {"topic": self.topic, "__module__": __name__})
-        self.whispered: type[Whispered] = type(
-            "Whispered", (Whispered,), {"topic": self.topic, "__module__": __name__}
-        )
+        self.whispered: type[Whispered] = type("Whispered", (Whispered,), {"topic": self.topic, "__module__": __name__})
         self._closing: list[Callable[[], Awaitable[object]]] = []
 
     # Parts
@@ -212,7 +210,12 @@ class House:
         return Envelope(**{**given, **changes})
 
     async def said(
-        self, producer: AIOKafkaProducer, subject: str, sequences: Sequence[int], partition: int | None = None, **more: Any
+        self,
+        producer: AIOKafkaProducer,
+        subject: str,
+        sequences: Sequence[int],
+        partition: int | None = None,
+        **more: Any,
     ) -> None:
         """Sends lines `l<sequence>` of a subject as the relay would."""
         for sequence in sequences:
@@ -234,7 +237,7 @@ class House:
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
             found: list[ConsumerRecord] = []
-            while any(await consumer.position(place) < ends[place] for place in places):
+            while len(found) < sum(ends.values()):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found.extend(records)
             return found

@@ -448,7 +448,9 @@ async def test_an_event_that_no_envelope_can_carry_is_refused_when_saved(
     assert await store.collection.find_one({"_id": target}) is None
 
 
-@pytest.mark.parametrize("given", ["00-" + "z" * 32 + "-00f067aa0ba902b7-01", "00-" + "A" * 32 + "-00f067aa0ba902b7-01"])
+@pytest.mark.parametrize(
+    "given", ["00-" + "z" * 32 + "-00f067aa0ba902b7-01", "00-" + "A" * 32 + "-00f067aa0ba902b7-01"]
+)
 async def test_a_strange_traceparent_harms_no_event(house: House, store: Store[Diary], given: str) -> None:
     target = a_subject()
     with context.entered(context.fresh(traceparent=given)):
@@ -472,7 +474,9 @@ async def test_every_query_names_the_town(house: House, store: Store[Diary], wra
     await store.on_request(request(), TOWN, target, noting(house, "a"), shown)
     await store.on_request(request(), TOWN, target, noting(house, "a"), shown)
     await store.on_request(request("key-00000002", expected=1), TOWN, target, noting(house, "b"), shown)
-    await store.on_event(received(house, subject, 1), target, lambda s: (replace(s or Diary(), remind=in_a_while(0)), []))
+    await store.on_event(
+        received(house, subject, 1), target, lambda s: (replace(s or Diary(), remind=in_a_while(0)), [])
+    )
     [work] = [each async for each in store.overdue(in_a_while(1))]
     overdue = wrapped.filters.pop()
     assert set(overdue) == {"due_at"}, "only the workers' list is read across towns"
