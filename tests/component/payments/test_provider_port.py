@@ -1,0 +1,80 @@
+"""What the service relies on of any provider: the same for the fake and for the adapter with the example's program."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from examples.payment_provider.rules import Status
+from services.payments.domain.demands import Said
+from services.payments.provider import Bill, BillLine, Provider, TransactionUnknown
+from services.payments.settings import Settings
+from services.payments.xbezahldienste import XBezahldienste
+from tests.component.payments.conftest import Bank
+from tests.component.payments.fake_provider import FakeProvider
+
+
+@dataclass
+class Side:
+    """A provider, and how its payer ends a transaction."""
+
+    provider: Provider
+    end: Callable[[str, Said], None]
+
+
+@pytest.fixture(params=["fake", "xbezahldienste"])
+async def side(request: pytest.FixtureRequest, bank: Bank) -> AsyncIterator[Side]:
+    if request.param == "fake":
+        fake = FakeProvider()
+        yield Side(fake, lambda _, said: fake.end(said))
+        return
+    settings = Settings(provider_url=bank.url, provider_client_id="town", provider_client_secret="a+secret %")
+    adapter = XBezahldienste(settings)
+    yield Side(adapter, lambda url, said: bank.press(url, Status(said.value)))
+    await adapter.close()
+
+
+def bill(cents: int = 1250) -> Bill:
+    lines = (BillLine("issue", cents - 1, {"object": "1"}), BillLine("copy", 1, {}))
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    return Bill(str(uuid4()), now, cents, "EUR", "RF18000000000539007547034", "https://rathaus.example/back", lines)
+
+
+async def test_an_opened_transaction_repeats_what_was_asked(side: Side) -> None:
+    asked = bill()
+    word = await side.provider.open("witten", asked)
+    assert (word.said, word.request_id, word.cents) == (Said.INITIAL, asked.request_id, 1250)
+    assert (word.currency, word.purpose) == ("EUR", asked.purpose)
+    assert word.redirect_url
+
+
+@pytest.mark.parametrize("cents", [2, 29, 57, 110, 99_999_900])
+async def test_amounts_come_back_exactly(side: Side, cents: int) -> None:
+    assert (await side.provider.open("witten", bill(cents))).cents == cents
+
+
+async def test_the_same_request_is_the_same_transaction(side: Side) -> None:
+    asked = bill()
+    assert await side.provider.open("witten", asked) == await side.provider.open("witten", asked)
+    assert await side.provider.open("witten", bill()) != await side.provider.open("witten", asked)
+
+
+@pytest.mark.parametrize("said", [Said.PAYED, Said.FAILED, Said.CANCELED])
+async def test_the_end_of_a_transaction_is_seen(side: Side, said: Said) -> None:
+    asked = bill()
+    word = await side.provider.open("witten", asked)
+    side.end(word.redirect_url or "", said)
+    ended = await side.provider.look("witten", word.transaction_id)
+    assert (ended.said, ended.request_id, ended.cents) == (said, asked.request_id, 1250)
+    assert await side.provider.open("witten", asked) == ended
+
+
+async def test_another_town_s_transaction_is_unknown(side: Side) -> None:
+    word = await side.provider.open("witten", bill())
+    for tenant, transaction_id in (("siegen", word.transaction_id), ("witten", "nothing")):
+        with pytest.raises(TransactionUnknown):
+            await side.provider.look(tenant, transaction_id)
