@@ -1,0 +1,152 @@
+"""`python -m tests.chaos`: faults of every kind under load, and whether any promise was broken. Exit code 1 if so."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos import checker
+from tests.chaos.client import Plan
+from tests.chaos.disk import small_disk
+from tests.chaos.faults import QUICK, Scale, long_scale, schedule
+from tests.chaos.house import Build
+from tests.chaos.run import Order, Result, run
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Runs it, prints the table."""
+    given = _arguments()
+    code = 0
+    for number in range(given.runs):
+        seed = given.seed + number if given.seed is not None else random.SystemRandom().randrange(1, 1_000_000)
+        code |= _one(given, seed)
+    return code
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, help="the schedule's; none: by chance, and printed")
+    parser.add_argument("--runs", type=int, default=1, help="so many runs, with seeds that follow one another")
+    parser.add_argument("--minutes", type=float, help="a long run of so many minutes of load")
+    parser.add_argument("--seconds", type=float, default=QUICK.seconds, help="of load, in a quick run")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--workers", type=int, default=8, help="journeys at a time")
+    parser.add_argument(
+        "--unruly", type=float, default=0.02, help="share of the events whose handlers fail for a while"
+    )
+    parser.add_argument("--twins", type=float, default=0.25, help="share of the moves that are sent twice at once")
+    parser.add_argument("--calm", action="store_true", help="no faults at all: the load and the checker only")
+    parser.add_argument("--home", type=Path, help="state, kept afterwards; none: a temporary folder, kept on a failure")
+    parser.add_argument("--row", type=Path, help="a line of a Markdown table is added to this file")
+    parser.add_argument("--schedule", action="store_true", help="only print what would go wrong, and when")
+    return parser.parse_args()
+
+
+def _one(given: argparse.Namespace, seed: int) -> int:
+    home = given.home or Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
+    console.print(f"[bold]seed {seed}[/]   state in {home}")
+    with small_disk(home / "disk", console.print) as disk:
+        scale = _scale(given, disk=disk is not None)
+        engines = ("kafka",) if given.brokers == 1 else ("kafka-1", "kafka-2", "kafka-3")
+        if given.schedule:
+            for fault in schedule(seed, scale, (*engines, "mongo")):
+                console.print(str(fault), markup=False)
+            return 0
+        order = Order(
+            Build(home, given.brokers, seed, given.unruly, files_dir=disk),
+            scale,
+            Plan(seed, given.workers, twins=given.twins),
+            drain=600 if given.minutes else 120,
+            planned=[] if given.calm else None,
+        )
+        began = time.monotonic()
+        result = asyncio.run(run(order, lambda text: _say(began, text)))
+    _print(result)
+    if given.row:
+        with given.row.open("a") as file:
+            file.write(_row(result) + "\n")
+    if result.good and not given.home:
+        shutil.rmtree(home, ignore_errors=True)
+    return 0 if result.good else 1
+
+
+def _say(began: float, text: str) -> None:
+    console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
+
+
+def _scale(given: argparse.Namespace, *, disk: bool) -> Scale:
+    found = long_scale(given.minutes) if given.minutes else Scale(given.seconds)
+    return Scale(found.seconds, found.stop, found.away, found.every, disk)
+
+
+def _print(result: Result) -> None:
+    table = Table(title=f"Chaos, seed {result.seed}", show_header=False)
+    for name, value in _figures(result).items():
+        table.add_row(name, value)
+    console.print(table)
+    for finding in result.findings[:30]:
+        console.print(f"  {finding}", markup=False, style="red")
+    for each in result.report.findings[:10]:
+        console.print(f"  verify: {each}", markup=False, style="red")
+    for trouble in result.troubles:
+        console.print(f"  a fault that could not be made: {trouble}", markup=False, style="yellow")
+    verdict = "every promise was kept" if result.good else "PROMISES WERE BROKEN"
+    console.print(verdict, style="bold green" if result.good else "bold red")
+
+
+def _figures(result: Result) -> dict[str, str]:
+    tally, kinds = result.truth.tally, checker.counts(result.findings)
+    finished = sum(1 for applied in result.truth.journeys if applied.finished)
+    longest = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in sorted(result.longest.items()))
+    return {
+        "journeys": f"{len(result.truth.journeys)}, finished {finished}",
+        "requests": f"{tally.requests}, of them twins {tally.twins}",
+        "accepted moves": str(tally.accepted),
+        "repeated because of": ", ".join(f"{why} {count}" for why, count in tally.repeated.most_common(8)) or "-",
+        "events": f"{result.events}, of them repetitions {result.repeats}",
+        "faults": f"{result.faults.total()}: " + ", ".join(f"{kind} {n}" for kind, n in sorted(result.faults.items())),
+        **{kind: str(kinds.get(kind, 0)) for kind in checker.KINDS},
+        "verify": "proven" if result.report.proven else f"{dict(result.report.counts)}",
+        "longest without a success": longest,
+        "drain": f"{result.drain:.1f} s, last notice after {result.last_notice:.1f} s; left: {result.unrest}",
+        "parked and replayed by hand": str(result.replayed),
+        "files": f"{result.orphans} that nothing names, {result.leftovers} begun and never finished",
+        "wall time": f"{result.seconds:.0f} s",
+    }
+
+
+def _row(result: Result) -> str:
+    tally, kinds = result.truth.tally, checker.counts(result.findings)
+    longest = max(result.longest.values(), default=0.0)
+    cells = (
+        datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+        result.seed,
+        len(result.truth.journeys),
+        tally.requests,
+        tally.accepted,
+        result.faults.total(),
+        kinds[checker.LOST],
+        kinds[checker.DOUBLED],
+        kinds[checker.ORDER],
+        kinds[checker.STUCK] + kinds[checker.WRONG],
+        "yes" if result.report.proven else "no",
+        f"{longest:.1f} s",
+        f"{result.drain:.1f} s",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

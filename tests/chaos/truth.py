@@ -1,0 +1,76 @@
+"""What the clients know for certain: what they asked for and what was acknowledged to them. Pure data."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Applied:
+    """One person's journey, as their client saw it. What is empty was not acknowledged."""
+
+    number: int
+    tenant: str
+    person: str
+    service_id: str
+    pays: bool
+    data: dict[str, Any]
+    case_id: str = ""
+    saved: bool = False
+    attachment_sha256: str = ""
+    """Of the file, once it was acknowledged."""
+    case_reference: str = ""
+    """Known once submitted."""
+    demand_id: str = ""
+    checked_out: bool = False
+    notice_id: str = ""
+    """Known once the document was fetched."""
+    document_sha256: str = ""
+    began: float = field(default_factory=time.monotonic)
+    finished: bool = False
+    trouble: str = ""
+    """An answer that must not be: what was acknowledged is denied, two answers differ, ..."""
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the submission was acknowledged."""
+        return bool(self.case_reference)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened on the way."""
+
+    requests: int = 0
+    """Sent, repetitions and twins included."""
+    accepted: int = 0
+    """Moves acknowledged with 2xx."""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """Why requests were repeated."""
+    twins: int = 0
+    """Moves sent twice at once."""
+    longest: dict[str, float] = field(default_factory=dict)
+    """By service: the longest time without a success while somebody asked, in seconds."""
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def asked(self, service: str) -> None:
+        """A request begins: from now on somebody waits."""
+        self._last.setdefault(service, time.monotonic())
+
+    def succeeded(self, service: str) -> None:
+        """One was answered as it should be."""
+        now = time.monotonic()
+        gap = now - self._last.get(service, now)
+        self.longest[service] = max(self.longest.get(service, 0.0), gap)
+        self._last[service] = now
+
+
+@dataclass(slots=True)
+class Truth:
+    """All of it."""
+
+    journeys: list[Applied] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
