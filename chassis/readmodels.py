@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,19 +44,23 @@ class Pointer:
 class ReadModel:
     """One read model of one service."""
 
-    def __init__(
-        self, service: str, name: str, events: Sequence[type[Event]], apply: Apply, indexes: Sequence[Index]
-    ) -> None:
+    def __init__(self, service: str, name: str, indexes: Sequence[Index]) -> None:
         self.service = service
         self.name = name
-        self._events = tuple(events)
-        self._topics = sorted({event.topic.name for event in events})
-        self._apply = apply
         self._indexes = tuple(indexes)
+        self._applied: dict[type[Event], Apply] = {}
         self._database: Database | None = None
         self._pointer = Pointer(1, None)
         self._consumers: dict[int, Delivery] = {}
         self._following: asyncio.Task[None] | None = None
+
+    def on(self, event: type[Event], apply: Apply) -> None:
+        """Calls `apply` for each such event, with the collection of the generation that reads it."""
+        self._applied[event] = apply
+
+    @property
+    def _topics(self) -> list[str]:
+        return sorted({event.topic.name for event in self._applied})
 
     @property
     def live(self) -> TenantCollection:
@@ -98,8 +103,8 @@ class ReadModel:
         collection = self._collection(generation)
         await collection.inner.ensure(self._indexes)
         subscriptions = Subscriptions()
-        for event in self._events:
-            subscriptions.on(event, lambda received: self._apply(collection, received))
+        for event, apply in self._applied.items():
+            subscriptions.on(event, functools.partial(apply, collection))
         assert self._database is not None  # noqa: S101 - prepare comes before start
         made = Delivery(
             self.service, self._database, subscriptions, transport, settings, consumer=self.consumer(generation)

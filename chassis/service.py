@@ -7,7 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import uvicorn
@@ -28,10 +28,9 @@ from chassis.http import Router, create_app
 from chassis.logging import configure, get_logger
 from chassis.mongo import Database, Index, TenantCollection
 from chassis.peers import Peers
-from chassis.readmodels import Apply, ReadModel
+from chassis.readmodels import ReadModel
 from chassis.settings import ServiceSettings, load
 from chassis.work import Duty, Worker, Workers
-from contracts.envelope import Event
 
 S = TypeVar("S")
 Set = TypeVar("Set", bound=ServiceSettings)
@@ -85,9 +84,9 @@ class Service:
         self._collections.append((made, indexes))
         return made
 
-    def read_model(self, name: str, events: Sequence[type[Event]], apply: Apply, *indexes: Index) -> ReadModel:
+    def read_model(self, name: str, *indexes: Index) -> ReadModel:
         """A collection made from events alone, that can be made again while it serves."""
-        made = ReadModel(self.name, name, events, apply, indexes)
+        made = ReadModel(self.name, name, indexes)
         self._read_models.append(made)
         return made
 

@@ -9,6 +9,7 @@ from typing import Any
 from chassis.aggregates import Answer, Request, Snapshot
 from chassis.clock import Clock, legal_date
 from chassis.errors import Invalid, NotFound
+from chassis.mongo import TenantCollection
 from services.catalog.domain import offers, towns, versions
 from services.catalog.domain.checks import findings
 from services.catalog.domain.offers import Hit
@@ -158,12 +159,12 @@ class Handlers:
 
     # Read model
 
-    async def refresh_offer(self, tenant: str, service_id: str) -> None:
+    async def refresh_offer(self, collection: TenantCollection, tenant: str, service_id: str) -> None:
         """Makes the search's document of a service again, from its versions. A repetition changes nothing."""
         rows = await self._stores.rows(tenant, service_id)
         lasting = versions.lasting([row.standing for row in rows], legal_date(self._clock.now()))
         offer = offers.offer_of(service_id, await self._stores.some_versions(tenant, service_id, lasting))
-        await self._stores.offers.put(tenant, offer, revision=sum(row.revision for row in rows))
+        await self._stores.offers.put(collection, tenant, offer, revision=sum(row.revision for row in rows))
 
 
 def require_same_id(service_id: str, service: ServiceAsData) -> None:

@@ -13,9 +13,10 @@ from services.catalog.store import Stores
 def compose(settings: Settings, clock: Clock | None = None) -> Service:
     """Puts the service together."""
     service = Service("catalog", settings, clock=clock)
-    handlers = Handlers(Stores(service), service.clock)
+    stores = Stores(service)
+    handlers = Handlers(stores, service.clock)
     service.route(*api.routers(handlers, settings))
-    subscribers.subscribe(service, handlers)
+    subscribers.subscribe(stores.offers.model, handlers)
     return service
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from chassis.aggregates import Kind, Snapshot, Store
 from chassis.mongo import Index, TenantCollection
+from chassis.readmodels import ReadModel
 from chassis.service import Service
 from contracts.envelope import id_of
 from contracts.topics import CATALOG
@@ -52,7 +53,7 @@ class Stores:
         self.towns: Store[Town] = service.store(TOWNS)
         self.versions: Store[ServiceVersion] = service.store(VERSIONS)
         self.offers = Offers(
-            service.collection("offers", Index((("tenant", 1),), "what a town offers, for the search"))
+            service.read_model("offers", Index((("tenant", 1),), "what a town offers, for the search"))
         )
 
     async def all_towns(self, after: str, limit: int) -> list[Snapshot[Town]]:
@@ -89,15 +90,15 @@ class Offers:
     Layout: `_id`, `tenant`, `revision` (rises with each change of one of the versions), `offer`.
     """
 
-    def __init__(self, collection: TenantCollection) -> None:
-        self._collection = collection
+    def __init__(self, model: ReadModel) -> None:
+        self.model = model
 
-    async def put(self, tenant: str, offer: Offer, revision: int) -> None:
-        """Keeps an offer, unless a later one is there."""
+    async def put(self, collection: TenantCollection, tenant: str, offer: Offer, revision: int) -> None:
+        """Keeps an offer in a generation of the read model, unless a later one is there."""
         fields: dict[str, Any] = {"revision": revision, "offer": _OFFER.dump_python(offer, mode="json")}
         document_id = id_of(tenant, offer.service_id, "offer")
-        await self._collection.put(tenant, document_id, fields, {"revision": {"$lt": revision}})
+        await collection.put(tenant, document_id, fields, {"revision": {"$lt": revision}})
 
     async def of_town(self, tenant: str) -> Sequence[Offer]:
         """Everything that a town offers, now or later."""
-        return [_OFFER.validate_python(row["offer"]) for row in await self._collection.find(tenant, {})]
+        return [_OFFER.validate_python(row["offer"]) for row in await self.model.live.find(tenant, {})]

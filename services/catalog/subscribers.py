@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from chassis.aggregates import Received
-from chassis.service import Service
+from chassis.mongo import TenantCollection
+from chassis.readmodels import ReadModel
 from contracts.catalog import ServicePublished, ServiceRetired
 from services.catalog.handlers import Handlers
 
 
-def subscribe(service: Service, handlers: Handlers) -> None:
-    """Registers the subscribers."""
+def subscribe(search: ReadModel, handlers: Handlers) -> None:
+    """Registers what the search's read model is made from."""
 
-    async def _on_service_published(event: Received[ServicePublished]) -> None:
-        await handlers.refresh_offer(event.tenant, event.data.service_id)
+    async def _refresh(collection: TenantCollection, event: Received[ServicePublished | ServiceRetired]) -> None:
+        await handlers.refresh_offer(collection, event.tenant, event.data.service_id)
 
-    async def _on_service_retired(event: Received[ServiceRetired]) -> None:
-        await handlers.refresh_offer(event.tenant, event.data.service_id)
-
-    service.subscriptions.on(ServicePublished, _on_service_published)
-    service.subscriptions.on(ServiceRetired, _on_service_retired)
+    search.on(ServicePublished, _refresh)
+    search.on(ServiceRetired, _refresh)
