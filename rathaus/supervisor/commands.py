@@ -106,6 +106,9 @@ def detached(
     command: Sequence[str] = (sys.executable, "-m", "rathaus"),
 ) -> int:
     """Starts the platform in a session of its own and returns once it is ready, or has failed."""
+    with suppress(NotRunning):
+        console.print(str(AlreadyRuns(running(settings.home).state.supervisor.pid)), markup=False)
+        return NOT_AS_WISHED
     log = settings.home / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -148,12 +151,12 @@ def _await_start(home: Path, child: subprocess.Popen[bytes], display: Display) -
 def down(settings: PlatformSettings, *, console: Console) -> int:
     """Ends the platform, or what a killed supervisor left of it."""
     home, patience = settings.home, settings.stop_timeout_seconds + 5
-    try:
-        supervisor = running(home).state.supervisor
-    except NotRunning:
-        pass
-    else:
-        os.kill(supervisor.pid, signal.SIGTERM)
+    state = State.load(home)
+    supervisor = state.supervisor if state else None
+    ended = supervisor is not None and supervisor.find() is not None
+    if supervisor and ended:
+        with suppress(ProcessLookupError):
+            os.kill(supervisor.pid, signal.SIGTERM)
         if not wait_for_end(supervisor, _STAGES * patience):
             console.print(f"the supervisor (process {supervisor.pid}) doesn't end: SIGKILL")
             with suppress(ProcessLookupError):
@@ -161,11 +164,11 @@ def down(settings: PlatformSettings, *, console: Console) -> int:
             wait_for_end(supervisor, patience)
     try:
         with alone(home):
-            end_orphans(home, patience, lambda text: console.print(text, markup=False))
+            left = end_orphans(home, patience, lambda text: console.print(text, markup=False))
     except AlreadyRuns as error:
         console.print(str(error), markup=False)
         return FAILED
-    console.print("Rathaus isn't running.")
+    console.print("Everything has ended." if ended or left else "Rathaus isn't running.")
     return OK
 
 

@@ -70,6 +70,7 @@ def test_detached_it_returns_when_all_is_ready_and_down_ends_it(settings: Platfo
     assert os.getsid(state.supervisor.pid) == state.supervisor.pid
     assert commands.status(settings, as_json=False, console=console) == 0
     assert commands.down(settings, console=console) == 0
+    assert "Everything has ended." in said(console)
     assert (settings.home / "ended").read_text().split() == ["gateway", "service", "engine"]
     assert not [each.pid for each in state.processes if each.pid and psutil.pid_exists(each.pid)]
     assert commands.status(settings, as_json=False, console=console) == 3
