@@ -286,7 +286,7 @@ def _demo(handlers: Handlers, settings: Settings) -> Router:
         ] = None,
     ) -> Response:
         handlers.require_demo()
-        return pages.people(town)
+        return pages.people(handlers.invented, town)
 
     @router.post("/demo", response_class=HTMLResponse, summary="Signs in from the page and shows the token")
     async def _signed_in(
@@ -295,6 +295,7 @@ def _demo(handlers: Handlers, settings: Settings) -> Router:
         person: Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$", examples=["erika-beispiel"])],
     ) -> Response:
         token = await handlers.sign_in_as_demo(tenant, person, caller.change)
-        return pages.signed_in(settings.issuer, tenant, person, token)
+        is_person = handlers.invented.person(person) is not None
+        return pages.signed_in(settings.issuer, tenant, person, token, is_person=is_person)
 
     return router

@@ -1,4 +1,7 @@
-"""The invented people of the demonstration, from `demo_people.json`. Any town has them, each with its own address."""
+"""The invented people of the demonstration, from `demo_people.json` or a file like it.
+
+Any town has them, each with its own address.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from chassis.errors import ConfigurationError
 from contracts.values import TrustLevel
 from services.identity.domain.accounts import Person
 from services.identity.domain.staff import Role
@@ -15,7 +19,7 @@ from services.identity.domain.staff import Role
 METHOD = "demo"
 """As in `account_registered`."""
 
-_FILE = Path(__file__).with_name("demo_people.json")
+SAMPLE = Path(__file__).with_name("demo_people.json")
 _UNKNOWN_POSTAL_CODE = "00000"
 """For a town that the file doesn't name: a postal code that nobody has."""
 
@@ -88,6 +92,13 @@ class Demo:
 
 
 @cache
-def load() -> Demo:
-    """Reads the file once."""
-    return TypeAdapter(Demo).validate_json(_FILE.read_bytes())
+def load(file: Path = SAMPLE) -> Demo:
+    """Reads a file once.
+
+    Raises:
+        ConfigurationError: it can't be read, or holds something else.
+    """
+    try:
+        return TypeAdapter(Demo).validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigurationError(f"RATHAUS_DEMO_PEOPLE: {file} can't be read: {type(error).__name__}") from None

@@ -64,6 +64,8 @@ class Handlers:
         self._clock = clock
         self._hashing = asyncio.Semaphore(HASHES_AT_A_TIME)
         self._waiting = 0
+        self.invented = demo.load(settings.demo_people or demo.SAMPLE)
+        """Whom one can sign in as where demo sign-in is allowed."""
 
     # People
 
@@ -75,11 +77,11 @@ class Handlers:
             NotFound: nobody is called so.
         """
         self.require_demo()
-        person = demo.load().person(who)
+        person = self.invented.person(who)
         if person is None:
             return self._tokens.issue(await self._staff_grant(tenant, who))
         account_id = accounts.account_id(tenant, demo.METHOD, who)
-        command = SignIn(account_id, demo.METHOD, who, person.trust_level, person.living_in(demo.load().town(tenant)))
+        command = SignIn(account_id, demo.METHOD, who, person.trust_level, person.living_in(self.invented.town(tenant)))
         await self._sign_in(tenant, command, request)
         return self._tokens.issue(Grant(account_id, "person", tenant, command.trust_level))
 
@@ -128,7 +130,7 @@ class Handlers:
             if not found.state.active:
                 raise Forbidden("locked out")
             return _grant_of(tenant, staff_id, found.state.roles)
-        invented = demo.load().staff_member(tenant, staff_id)
+        invented = self.invented.staff_member(tenant, staff_id)
         if invented is None:
             raise NotFound("nobody is called so here")
         return _grant_of(tenant, staff_id, invented.roles)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.identity import demo
+from services.identity.demo import Demo
 from services.identity.tokens import Token
 
 _FOLDER = Path(__file__).with_name("templates")
@@ -44,17 +44,15 @@ ROLES = {
 }
 
 
-def people(tenant: str | None) -> HTMLResponse:
+def people(found: Demo, tenant: str | None) -> HTMLResponse:
     """Everybody whom one can sign in as: in one town, or in all sample towns."""
-    found = demo.load()
     towns = {name: found.town(name) for name in ([tenant] if tenant else found.towns)}
     return _rendered("people.html", towns=towns, demo=found, levels=LEVELS, roles=ROLES)
 
 
-def signed_in(issuer: str, tenant: str, who: str, token: Token) -> HTMLResponse:
+def signed_in(issuer: str, tenant: str, who: str, token: Token, *, is_person: bool) -> HTMLResponse:
     """The token, and a line to try it with."""
     base = issuer.removesuffix("/identity")
-    is_person = demo.load().person(who) is not None
     path = f"/identity/v1/{tenant}/accounts/me" if is_person else f"/applications/v1/{tenant}/cases"
     line = f"curl -H 'Authorization: Bearer {token.access_token}' {base}{path}"
     minutes = token.expires_in // 60

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from chassis.auth import ALL_TOWNS
@@ -33,4 +35,7 @@ class Settings(ServiceSettings):
     )
     demo_sign_in: bool = Field(
         False, description="whether anybody may sign in as one of the invented people; never where real data is"
+    )
+    demo_people: Path | None = Field(
+        None, description="file with other invented people than those of demo_people.json, in its form"
     )

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from chassis.errors import ConfigurationError
 from contracts.values import TrustLevel
 from services.identity import demo
 from services.identity.domain.staff import Role
@@ -36,3 +39,12 @@ def test_each_town_has_its_own_staff_and_the_same_people(tenant: str) -> None:
 def test_names_are_unique() -> None:
     slugs = [each.slug for each in (*DEMO.people, *DEMO.staff)]
     assert len(slugs) == len(set(slugs))
+
+
+def test_a_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="RATHAUS_DEMO_PEOPLE"):
+        demo.load(tmp_path / "missing.json")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"people": 1}')
+    with pytest.raises(ConfigurationError, match=r"wrong\.json"):
+        demo.load(wrong)
