@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from uuid import uuid4
 from chassis.errors import EngineAway, NotFound, TooLarge
 
 CHUNK = 262_144
+_TENANT = re.compile(r"^[a-z][a-z0-9-]{1,38}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class DirectoryFiles:
 
     async def put(self, tenant: str, chunks: AsyncIterator[bytes], *, limit: int) -> StoredFile:
         """See `Files.put`."""
-        incoming = self._root / tenant / "incoming" / uuid4().hex
+        incoming = self._town(tenant) / "incoming" / uuid4().hex
         digest, size, head = hashlib.sha256(), 0, b""
         with _disk_trouble():
             handle = await asyncio.to_thread(_create, incoming)
@@ -86,8 +88,9 @@ class DirectoryFiles:
             with _disk_trouble():
                 await asyncio.to_thread(_publish, handle, incoming, self._path(tenant, digest.hexdigest()))
         finally:
-            handle.close()
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # a full disk refuses what is still buffered once more
+                handle.close()
+            with suppress(OSError):
                 incoming.unlink()
         return StoredFile(digest.hexdigest(), size, head)
 
@@ -111,12 +114,17 @@ class DirectoryFiles:
 
     async def sweep(self, tenant: str, keep: set[str], older_than_seconds: float) -> int:
         """See `Files.sweep`."""
-        return await asyncio.to_thread(_sweep, self._root / tenant, keep, older_than_seconds)
+        return await asyncio.to_thread(_sweep, self._town(tenant), keep, older_than_seconds)
 
     def _path(self, tenant: str, sha256: str) -> Path:
         if len(sha256) != 64 or any(c not in "0123456789abcdef" for c in sha256):
             raise NotFound("no such file")
-        return self._root / tenant / sha256[:2] / sha256
+        return self._town(tenant) / sha256[:2] / sha256
+
+    def _town(self, tenant: str) -> Path:
+        if not _TENANT.match(tenant):
+            raise NotFound("no such town")
+        return self._root / tenant
 
 
 @contextmanager
@@ -138,7 +146,7 @@ def _publish(handle: IO[bytes], incoming: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     incoming.replace(final)
     final.touch()
-    for directory in (final.parent, final.parent.parent):
+    for directory in final.parents[:3]:  # the files' own, the town's, the root
         _sync_directory(directory)
 
 
@@ -154,8 +162,9 @@ def _sweep(root: Path, keep: set[str], older_than_seconds: float) -> int:
     before = time.time() - older_than_seconds
     removed = 0
     for path in root.glob("*/*"):
-        if path.name in keep or path.stat().st_mtime > before:
-            continue
-        path.unlink(missing_ok=True)
-        removed += 1
+        with suppress(FileNotFoundError):  # an upload that ended meanwhile
+            if path.name in keep or path.stat().st_mtime > before:
+                continue
+            path.unlink()
+            removed += 1
     return removed
