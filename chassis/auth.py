@@ -22,6 +22,8 @@ ALL_TOWNS = "*"
 
 _REFRESH_SECONDS = 5.0
 _KEYS_LIVE_SECONDS = 3600.0
+_INVALID = (JoseError, ValueError, KeyError, TypeError, AttributeError)
+"""Whatever a strange token makes of decoding and reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,12 @@ class Verifier:
         keys = await self._fresh_keys(_KEYS_LIVE_SECONDS)
         try:
             return self._principal(token, keys)
-        except (JoseError, ValueError, KeyError):
+        except _INVALID:
             # Perhaps the issuer has a new key: look again, though not at every bad token.
             newer = await self._fresh_keys(_REFRESH_SECONDS)
         try:
             return self._principal(token, newer)
-        except (JoseError, ValueError, KeyError):
+        except _INVALID:
             raise NotAuthenticated("the token isn't valid") from None
 
     def _principal(self, token: str, keys: KeySet) -> Principal:
