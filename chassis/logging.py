@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from chassis.settings import ServiceSettings
 
@@ -22,6 +23,9 @@ _NOISY = {
     "uvicorn.access": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+
+_QUOTING = frozenset({"pymongo", "bson", "pydantic_core", "jsonschema_rs", "fastapi"})
+"""Libraries whose errors quote documents and requests."""
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
@@ -42,7 +46,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     rendering: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if readable
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.ExceptionRenderer(_without_content), structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -65,6 +69,22 @@ def configure(service: str, settings: ServiceSettings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _without_content(exc_info: ExcInfo) -> str:
+    return "\n".join(_told(exc_info[1], set()))
+
+
+def _told(error: BaseException | None, known: set[int]) -> list[str]:
+    """A traceback whose errors don't quote what they were given: that may be a person's name."""
+    if error is None or id(error) in known:
+        return []
+    known.add(id(error))
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    within = [line for each in getattr(error, "exceptions", ()) for line in _told(each, known)]
+    quotes = isinstance(error, (ValueError, LookupError)) or type(error).__module__.partition(".")[0] in _QUOTING
+    last = type(error).__name__ if quotes else f"{type(error).__name__}: {error}"
+    return [*_told(before, known), *within, "".join(traceback.format_tb(error.__traceback__)) + last]
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
