@@ -61,7 +61,12 @@ class Route(APIRoute):
         async def _handle(request: Request) -> Response:
             request.scope["path_template"] = self.path
             await access.admit(request, request.app.state.verifier)
-            return await inner(request)
+            try:
+                return await inner(request)
+            except HTTPException as error:
+                if isinstance(error.__cause__, Failure):  # FastAPI makes a 400 of whatever happens as it reads the body
+                    raise error.__cause__ from None
+                raise
 
         return _handle
 
