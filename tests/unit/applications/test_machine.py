@@ -26,7 +26,7 @@ from contracts.applications import (
 from contracts.envelope import Event, id_of
 from services.applications.domain import cases, drafts, news, state
 from services.applications.domain.canonical import canonical, sha256
-from services.applications.domain.state import Case, Moved, Status, submitted_content
+from services.applications.domain.state import Case, Moved, RequestStatus, Status, submitted_content
 from tests.support.cases import ACCOUNT, NOW, changed, draft, offer, paid, ruling, submission, told_of
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
@@ -48,8 +48,9 @@ which = st.integers(0, 3)
 class Life(RuleBasedStateMachine):
     """A case, what it said, and the clock."""
 
-    @initialize(name=st.sampled_from(sorted(SERVICES)))
-    def begin(self, name: str) -> None:
+    @initialize(name=st.sampled_from(sorted(SERVICES)), steps=st.integers(0, 4))
+    def begin(self, name: str, steps: int) -> None:
+        """Somewhere on the usual way, so that its end is played too."""
         given, data = SERVICES[name]
         self.offer = offer(given)
         self.now = NOW
@@ -57,6 +58,9 @@ class Life(RuleBasedStateMachine):
         self.said: list[Event] = []
         self.hash: str | None = None
         self.contents: list[str] = []
+        usual = (lambda: self.submit(ACCOUNT, True), lambda: self.pay(0), self.grant, self.announce)
+        for step in usual[:steps]:
+            step()
 
     def _move(self, move: Callable[[Case], Moved]) -> None:
         """Twice, since the same must come of the same; a refusal changes nothing."""
@@ -89,6 +93,15 @@ class Life(RuleBasedStateMachine):
         named = self.case.standing.decision_id if replaces and self.case.standing else None
         command = ruling(outcome, result={}, replaces=named)
         self._move(lambda case: cases.decide(case, command, self.now))
+
+    @rule()
+    def grant(self) -> None:
+        self.decide(Outcome.GRANTED, replaces=self.case.status is Status.IN_PROCESSING)
+
+    @rule()
+    def announce(self) -> None:
+        self.notice(0, "issued")
+        self.notice(0, "announced")
 
     @rule(days=st.integers(0, 5))
     def ask(self, days: int) -> None:
@@ -151,6 +164,8 @@ class Life(RuleBasedStateMachine):
                 case _:
                     assert is_open
         assert (self.case.status is Status.CLOSED) is not is_open
+        if not is_open:
+            assert all(each.status is not RequestStatus.OPEN for each in self.case.requests)
 
     @invariant()
     def withdrawn_is_never_decided(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import Conflict, Invalid, NotFound, NotYet
 from contracts.applications import FeeTiming
-from services.applications.domain import offers, services
+from services.applications.domain import forms, offers, services
 from services.applications.domain.conditions import MISSING, decides, documents_needed, holds, owed, value_at
 from services.applications.domain.services import Condition, Text
 from tests.support.cases import NOW, changed, offer
@@ -23,6 +25,23 @@ DAY = date(2026, 3, 2)
 
 def _terms(**fields: Any) -> services.Terms:
     return services.read(changed(CERTIFICATE, **fields)).terms
+
+
+SAMPLES = sorted((Path(__file__).parents[3] / "deploy" / "towns").glob("*/services/*.json"))
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
+def test_the_sample_towns_can_be_read(file: Path) -> None:
+    given_ = json.loads(file.read_text())
+    if not any(each["kind"] == "online" for each in given_["channels"]):
+        return
+    content = services.read({"version": 1, **given_})
+    assert forms.usable(content.form)
+    for case in given_.get("test_cases", ()):
+        found = forms.check(content.form, case["data"])
+        assert (not found) is (case["expected"] == "valid"), case["name"]
+        if case.get("decided_by_rule") is not None:
+            assert (decides(content.terms, case["data"]) is not None) is case["decided_by_rule"], case["name"]
 
 
 def test_what_is_added_to_the_format_does_no_harm() -> None:
