@@ -73,6 +73,11 @@ class Door:
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         self._bear((await self._asked("POST", "/identity/v1/token", {}, data=form)).body)
 
+    @property
+    def authorization(self) -> str:
+        """The header's value, once signed in."""
+        return self._headers["Authorization"]
+
     def _bear(self, token: Mapping[str, Any]) -> None:
         self._headers = {"Authorization": f"Bearer {token['access_token']}"}
 

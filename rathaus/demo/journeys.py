@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from rathaus.demo import browser
 from rathaus.demo.door import PATIENCE_SECONDS, Door, Refused, eventually
 
@@ -195,8 +197,26 @@ class _Visit:
         with self._step(f"{self._name} goes to the payment provider's page"):
             checkout = await self._door.post(f"{demands}/{demand_id}/checkout")
         with self._step(f"{self._name} pays there"):
-            await browser.pay(checkout.body["redirect_url"])
+            await self._press(checkout.body["redirect_url"])
             story.paid = time.monotonic()
+
+    async def _press(self, url: str) -> None:
+        """Loads the page again where it didn't answer; a page that has no button any more says that it did hear."""
+        lost = False
+
+        async def _pressed() -> bool | None:
+            nonlocal lost
+            try:
+                await browser.pay(url)
+            except httpx.TransportError:
+                lost = True
+                return None
+            except browser.NoForm:
+                if not lost:
+                    raise
+            return True
+
+        await eventually(_pressed, "the payment page", self._citizen.patience, pause=0.2)
 
     async def _read(self, story: Story) -> None:
         mailbox = f"/notifications/v1/{self._journey.tenant}/mailbox"
@@ -208,6 +228,12 @@ class _Visit:
         with self._step(f"{story.case_reference}: decided; the notice lies in the mailbox"):
             message = await eventually(_message, "the notice", self._citizen.patience)
             story.provided, story.notice_id = time.monotonic(), message["notice_id"]
+
+        async def _told() -> bool | None:
+            return (await self._door.get(f"{mailbox}/{story.notice_id}")).body["status"] == "notified" or None
+
+        with self._step(f"{self._name} is told that something is in the mailbox"):
+            await eventually(_told, "the notification", self._citizen.patience)
         with self._step(f"{self._name} fetches the document"):
             document = (await self._door.get(message["document"]["href"])).body
             if not document.startswith(b"%PDF-"):

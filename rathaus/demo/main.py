@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 
@@ -77,7 +79,9 @@ class _Demo:
 
     async def _journeys(self) -> tuple[list[Story], list[str]]:
         self.show.line(f"Everything is ready after {self.show.seconds:.1f} s.")
-        async with Tail(self.platform.kafka_url, self._listener()) as tail:
+        async with AsyncExitStack() as stack:
+            with self.show.step("a Kafka client of its own listens to all topics"):
+                tail = await stack.enter_async_context(Tail(self.platform.kafka_url, self._listener()))
             await self._load_towns()
             citizen = Citizen(self.platform.gateway_url, step=self.show.step, documents=self.platform.home / "demo")
             stories = []
@@ -107,8 +111,7 @@ class _Demo:
     async def _let_a_day_pass(self) -> None:
         """To the first minute of the next legal day."""
         file = self.platform.clock_file
-        now = datetime.now(UTC) + clock.offset(file)
-        by = start_of(legal_date(now) + timedelta(days=1)) + timedelta(minutes=1) - now
+        now, by = _now(file), to_next_day(file)
         self.show.heading("The clock is moved to the next day: notices take effect on the day after they were fetched")
         with self.show.step(
             f"rathaus clock advance {int(by.total_seconds())}s  ({now:%d.%m. %H:%M} UTC → {now + by:%d.%m. %H:%M} UTC)"
@@ -131,7 +134,8 @@ class _Demo:
         try:
             tenant = CERTIFICATE.tenant
             await cashier.sign_in(tenant, f"kasse-{tenant}")
-            ledger = (await cashier.get(f"/payments/v1/{tenant}/ledger")).body
+            first = legal_date(_now(self.platform.clock_file)) - timedelta(days=2)  # this may be another month
+            ledger = (await cashier.get(f"/payments/v1/{tenant}/ledger?from={first}")).body
             return outcome.unbalanced(ledger)
         finally:
             await cashier.close()
@@ -174,6 +178,16 @@ class _Demo:
             self.show.line(f"\n# {each.what}", style="bold")
             self.show.line(each.command)
         self.show.line("\nIt stays up. End it: Ctrl-C, or rathaus down in another terminal.", style="bold")
+
+
+def to_next_day(clock_file: Path) -> timedelta:
+    """How far the services' clock is from the first minute of its next legal day."""
+    now = _now(clock_file)
+    return start_of(legal_date(now) + timedelta(days=1)) + timedelta(minutes=1) - now
+
+
+def _now(clock_file: Path) -> datetime:
+    return datetime.now(UTC) + clock.offset(clock_file)
 
 
 async def _closing(tail: Tail, story: Story) -> None:
