@@ -22,7 +22,7 @@ from chassis import context, metrics
 from chassis.auth import Verifier
 from chassis.errors import ConfigurationError, EngineAway, Failure, TooLarge
 from chassis.http.access import Access
-from chassis.http.problems import PROBLEM, Problem, of_failure, on_error
+from chassis.http.problems import PROBLEM, Problem, on_error
 from chassis.logging import get_logger
 from chassis.mongo import at_most
 from chassis.settings import ServiceSettings
@@ -33,6 +33,7 @@ Checks = Mapping[str, Callable[[], Awaitable[None]]]
 """By name: returns where all is well, raises otherwise."""
 
 _COMMON = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODIES_OF_FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -109,17 +110,19 @@ class _Edge:
                 async with asyncio.timeout(self._seconds(headers)):
                     with at_most(self._settings.database_timeout_seconds):
                         await self._app(scope, self._limited(headers, receive), _send)
-            except (Failure, TimeoutError) as error:
+            except Exception as error:
                 if begun:
                     raise
-                failure = error if isinstance(error, Failure) else EngineAway("it took too long: try again")
-                await of_failure(failure)(scope, receive, _send)
+                expected = EngineAway("it took too long: try again") if isinstance(error, TimeoutError) else error
+                answer = await on_error(Request(scope), expected)  # here, so that it has the request's id
+                await answer(scope, receive, _send)
             finally:
                 route = scope.get("path_template", "none")
                 seconds = time.monotonic() - started
-                metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(seconds)
+                method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+                metrics.HTTP_SECONDS.labels(self._service, method, route, str(status)).observe(seconds)
                 if route not in _COMMON:
-                    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
     def _seconds(self, headers: Mapping[str, str]) -> float:
         return self._settings.request_timeout_seconds if _is_form(headers) else self._settings.upload_timeout_seconds
@@ -166,6 +169,7 @@ def create_app(
     app.state.verifier = verifier
     app.state.checks = checks
     for router in routers:
+        _check(router)
         app.include_router(router)
     app.add_exception_handler(Failure, on_error)
     app.add_exception_handler(RequestValidationError, on_error)
@@ -175,6 +179,14 @@ def create_app(
     _describe(app, service, routers)
     app.add_middleware(_Edge, service=service, settings=settings)
     return app
+
+
+def _check(router: APIRouter) -> None:
+    """Nothing gets in that isn't behind an `Access`."""
+    for route in router.routes:
+        if not isinstance(route, Route):
+            name = getattr(route, "path", type(route).__name__)
+            raise ConfigurationError(f"{name} isn't a route of a chassis Router: who may call it?")
 
 
 def _add_common(app: FastAPI) -> None:
@@ -248,7 +260,7 @@ def _errors_of(access: Access, method: str) -> set[int]:
 def _describe(app: FastAPI, service: str, routers: list[Router]) -> None:
     """OpenAPI 3.1 with the headers, tokens and errors that the chassis adds to each route."""
     with_access = {
-        (route.path, method.lower()): access
+        (route.path_format, method.lower()): access
         for router in routers  # the application keeps them nested: its own `routes` doesn't list theirs
         for route in router.routes
         if isinstance(route, APIRoute) and (access := _access_of(route.dependant))

@@ -63,7 +63,7 @@ def of_validation(error: RequestValidationError) -> Response:
     return problem(422, "invalid", "The content isn't valid", extra={"errors": findings})
 
 
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable"}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 406: "not_acceptable"}
 
 
 def of_http(error: HTTPException) -> Response:
