@@ -46,7 +46,10 @@ def configure(service: str, settings: ServiceSettings) -> None:
     rendering: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if readable
-        else [structlog.processors.ExceptionRenderer(_without_content), structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [
+            structlog.processors.ExceptionRenderer(_without_content),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -133,8 +133,8 @@ class Relay:
             try:
                 chunk.append(_subject(store, document))
             except (ValueError, KeyError) as error:
-                reason = type(error).__name__
-                log.error("events can't be read", aggregate=store.kind.name, id=document["_id"], reason=reason)
+                reason = type(error).__name__  # its text would quote the document
+                log.warning("events can't be read", aggregate=store.kind.name, id=document["_id"], reason=reason)
                 continue
             if len(chunk) == CHUNK:
                 yield chunk
