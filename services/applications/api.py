@@ -304,6 +304,7 @@ def _versions(handlers: Handlers) -> Router:
 
     @router.get(
         "/cases/{case_id}/decisions/{decision_id}",
+        response_model=views.DecisionContent,
         summary="Ready content for the notice: the `dataref` of `decision_made`, whose hash is of its canonical JSON",
     )
     async def _decision(caller: Reader, tenant: Town, case_id: CaseId, decision_id: AnyId) -> Response:

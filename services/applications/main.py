@@ -13,7 +13,9 @@ from services.applications.store import Stores
 def compose(settings: Settings, clock: Clock | None = None) -> Service:
     """Puts the service together; nothing runs yet."""
     service = Service("applications", settings, clock=clock)
-    handlers = Handlers(Stores(service), service.clock, service.files, settings)
+    stores = Stores(service)
+    service.keeps_files(stores.files)
+    handlers = Handlers(stores, service.clock, service.files, settings)
     service.route(*api.routers(handlers))
     subscribers.register(service, handlers)
     workers.register(service, handlers)

@@ -52,6 +52,11 @@ class Stores:
         found = await self.offers.find(tenant, {"state.service_id": service_id})
         return offers.choose((each.state for each in found), service_id, day)
 
+    async def files(self, tenant: str) -> set[str]:
+        """SHA-256 of every file that the town's drafts and cases name."""
+        rows = self.cases.collection.find({"tenant": tenant}, {"state.uploads.sha256": 1})
+        return {upload["sha256"] async for row in rows for upload in row.get("state", {}).get("uploads", ())}
+
     async def own(self, tenant: str, account_id: str, paging: Paging) -> Sequence[Snapshot[Case]]:
         """A person's drafts and cases, newest first; one more than the page holds."""
         where = {"state.account_id": account_id, **after(paging, "state.created_at", descending=True)}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.aggregates import Answer, Snapshot
 from chassis.clock import legal_date
 from chassis.errors import Invalid
-from contracts.applications import Channel, FeeTiming, Origin, Outcome
+from contracts.applications import Channel, DocumentKind, FeeTiming, Origin, Outcome
 from contracts.values import Money, Timestamp, TrustLevel
 from services.applications import texts
 from services.applications.domain import drafts
@@ -255,6 +255,50 @@ class AnswerView(View):
     request_id: str = Field(examples=[_ID])
     answer: str = Field(examples=["Ich bin am 1. März eingezogen."])
     answered_on: date = Field(examples=["2026-03-10"])
+
+
+class Paragraphs(View):
+    """Texts in order."""
+
+    de: tuple[str, ...] = Field(examples=[["Ihre Restmülltonne hat künftig 120 Liter."]])
+    en: tuple[str, ...] = Field(examples=[["Your bin will have 120 litres."]])
+
+
+class FactView(View):
+    """A line of the notice's table; the value is one text where both languages are the same."""
+
+    label: Bilingual
+    value: str | Bilingual = Field(examples=["120 Liter"])
+
+
+class Sender(View):
+    """Who decided."""
+
+    name: str = Field(examples=["Gemeinde Steinhagen"])
+    street: str = Field(examples=["Musterstraße 1"])
+    postal_code: str = Field(examples=["33803"])
+    city: str = Field(examples=["Steinhagen"])
+
+
+class DecisionContent(View):
+    """Ready content for a notice. It never changes; `content_hash` is the SHA-256 of its canonical JSON (RFC 8785)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    case_reference: str = Field(examples=["STE-2026-7K3M9QX2RT"])
+    decision_id: str = Field(examples=[_ID])
+    document_kind: DocumentKind = Field(examples=["notice"])
+    outcome: Outcome = Field(examples=["granted"])
+    title: Bilingual
+    paragraphs: Paragraphs
+    facts: tuple[FactView, ...]
+    legal_basis: tuple[str, ...] = Field(examples=[["§ 18 BMG"]])
+    remedy: Bilingual | None
+    authority: Sender
+    service_name: Bilingual
+    decided_on: date = Field(examples=["2026-03-09"])
+    decided_by_rule: bool = Field(description="VwVfG § 35a", examples=[False])
+    sample: bool = Field(description="true: the service is sample data", examples=[True])
 
 
 CONSENT = Text(

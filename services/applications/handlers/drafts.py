@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chassis.aggregates import Answer, Snapshot
 from chassis.clock import Clock, legal_date
-from chassis.errors import NotFound
+from chassis.errors import Failure, NotFound
 from chassis.files import Files
 from chassis.http import Caller
 from services.applications import views
@@ -53,7 +54,7 @@ class Drafts:
     async def create(self, caller: Caller, tenant: str, service_id: str) -> Answer:
         """Begins a draft under the version in force."""
         now, case_id = self._clock.now(), caller.change.new_id("case")
-        offer = await self._stores.offer_in_force(tenant, service_id, legal_date(now))
+        offer = await self._offer_unless_repeated(tenant, service_id, case_id, now)
         principal = caller.principal
         command = drafts.Create(tenant, case_id, principal.subject, principal.trust_level, offer)
         return await self._stores.cases.on_request(
@@ -133,6 +134,15 @@ class Drafts:
         if draft.state.status is not Status.DRAFT:
             return None
         return await self._stores.offer_in_force(tenant, draft.state.service_id, legal_date(self._clock.now()))
+
+    async def _offer_unless_repeated(self, tenant: str, service_id: str, case_id: str, now: datetime) -> Offer | None:
+        """The version in force; None for a repeated request, which is answered as before whatever was retired since."""
+        try:
+            return await self._stores.offer_in_force(tenant, service_id, legal_date(now))
+        except Failure:
+            if await self._stores.cases.get(tenant, case_id) is None:
+                raise
+            return None
 
     async def _with_service(self, tenant: str, case_id: str, account: str) -> tuple[Snapshot[Case], ServiceVersion]:
         draft = await self._own(tenant, case_id, account)

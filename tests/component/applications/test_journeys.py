@@ -236,10 +236,13 @@ async def test_a_retired_service_takes_no_more_applications(bins: Town) -> None:
 
     await wait_until(_retired)
     bins.clock.advance(timedelta(days=1))
-    assert (await bins.post("/applications", bins.person(), {"service_id": BIN})).status_code == 201
+    last = await bins.post("/applications", bins.person(), {"service_id": BIN}, "a-key-used-before")
+    assert last.status_code == 201
     bins.clock.advance(timedelta(days=1))
     assert (await bins.post("/applications", bins.person(), {"service_id": BIN})).status_code == 409
     assert (await bins.submit(case_id)).status_code == 409
+    again = await bins.post("/applications", bins.person(), {"service_id": BIN}, "a-key-used-before")
+    assert (again.status_code, again.json()["case_id"]) == (201, last.json()["case_id"])
     unknown = await bins.post("/applications", bins.person(), {"service_id": "another"})
     assert unknown.status_code == 404
 

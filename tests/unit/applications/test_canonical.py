@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import Invalid, TooLarge
@@ -78,6 +78,7 @@ def test_the_hash_is_of_utf8() -> None:
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_canonical_text_is_the_same_value_and_stays_the_same(value: Any) -> None:
     text = canonical(value)
     assert json.loads(text, parse_int=float) == json.loads(json.dumps(value), parse_int=float)  # as ECMAScript reads
@@ -85,6 +86,7 @@ def test_canonical_text_is_the_same_value_and_stays_the_same(value: Any) -> None
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_what_is_within_the_limits_is_admitted_as_it_is(value: Any) -> None:
     assert admit(value, Limits(depth=40, values=1000, characters=100_000)) == canonical(value)
 

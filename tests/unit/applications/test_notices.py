@@ -10,6 +10,7 @@ import pytest
 from contracts.applications import DocumentKind, Outcome
 from services.applications.domain import notices, services
 from services.applications.domain.characters import unshowable
+from services.applications.views import DecisionContent
 from tests.support.cases import changed
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
@@ -54,6 +55,17 @@ def test_a_rule_names_its_legal_basis() -> None:
     assert _content(by_rule=True)["legal_basis"] == ["Abfallsatzung (Beispieldaten)", "§ 35a VwVfG NRW (Beispieldaten)"]
     assert _content(by_rule=True)["decided_by_rule"] is True
     assert _content()["legal_basis"] == ["Abfallsatzung (Beispieldaten)"]
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_it_is_as_the_interface_describes_it(outcome: Outcome) -> None:
+    for terms in (
+        BIN,
+        PAPER,
+        PAPER.model_copy(update={"procedure": PAPER.procedure.model_copy(update={"remedy": None})}),
+    ):
+        made = _content(terms, {}, outcome=outcome, grounds="x")
+        assert DecisionContent.model_validate(made).model_dump(mode="json") == made
 
 
 def test_what_was_left_empty_is_a_dash() -> None:

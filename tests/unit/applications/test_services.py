@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import Conflict, Invalid, NotFound, NotYet
@@ -82,6 +82,7 @@ def test_paths_go_through_objects_only() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-10, 10), st.floats(-10, 10))
+@settings(deadline=None)
 def test_bounds_are_inclusive(value: float, low: float, high: float) -> None:
     assert holds(Condition(path="a", min=low, max=high), {"a": value}) is (low <= value <= high)
 
