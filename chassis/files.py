@@ -59,6 +59,10 @@ class Files(Protocol):
         """
         ...
 
+    async def towns(self) -> list[str]:
+        """The towns that have files."""
+        ...
+
     async def sweep(self, tenant: str, keep: set[str], older_than_seconds: float) -> int:
         """Removes the town's files that nothing names and that are older; how many."""
         ...
@@ -111,6 +115,10 @@ class DirectoryFiles:
             return (await asyncio.to_thread(self._path(tenant, sha256).stat)).st_size
         except FileNotFoundError:
             raise NotFound("no such file") from None
+
+    async def towns(self) -> list[str]:
+        """See `Files.towns`."""
+        return sorted(path.name for path in await asyncio.to_thread(lambda: list(self._root.glob("*"))))
 
     async def sweep(self, tenant: str, keep: set[str], older_than_seconds: float) -> int:
         """See `Files.sweep`."""

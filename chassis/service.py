@@ -30,6 +30,7 @@ from chassis.mongo import Database, Index, TenantCollection
 from chassis.peers import Peers
 from chassis.readmodels import ReadModel
 from chassis.settings import ServiceSettings, load
+from chassis.sweeping import sweep_forever
 from chassis.work import Duty, Worker, Workers
 
 S = TypeVar("S")
@@ -51,7 +52,7 @@ class Service:
         self.database = Database(
             settings.mongo_url, settings.database_prefix + name, timeout_seconds=settings.database_timeout_seconds
         )
-        self.files: Files = DirectoryFiles(settings.files_dir)
+        self.files: Files = DirectoryFiles(settings.files_dir / name)
         self.peers = Peers(settings)
         self.subscriptions = Subscriptions()
         self.signals = Signals()
@@ -61,6 +62,7 @@ class Service:
         self._read_models: list[ReadModel] = []
         self._routers: list[Router] = []
         self._duties: list[Duty] = []
+        self._named: Callable[[str], Awaitable[set[str]]] | None = None
         self._at_start: list[Callable[[], Awaitable[object]]] = []
         self._at_stop: list[Callable[[], Awaitable[object]]] = []
         self._app: FastAPI | None = None
@@ -97,6 +99,10 @@ class Service:
     def work(self, store: Store[Any], name: str, worker: Worker) -> None:
         """Says who does the due work of that name."""
         self._duties.append(Duty(store, name, worker))
+
+    def keeps_files(self, named: Callable[[str], Awaitable[set[str]]]) -> None:
+        """Says which files of a town its documents name (SHA-256); what none names is swept a day later."""
+        self._named = named
 
     def at_start(self, action: Callable[[], Awaitable[object]]) -> None:
         """Something to do once the database answers, before the service is ready."""
@@ -181,6 +187,8 @@ class Service:
             async with self._lease.held():
                 metrics.LEASE_HELD.labels(self.name).set(1)
                 duties = [asyncio.create_task(relay.run()), asyncio.create_task(self._lease.keep())]
+                if self._named:
+                    duties.append(asyncio.create_task(sweep_forever(self.files, self._named, self.settings)))
                 if self._duties:
                     duties.append(asyncio.create_task(workers.run()))
                 try:

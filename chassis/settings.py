@@ -44,7 +44,12 @@ class ServiceSettings(BaseSettings):
     file_limit_bytes: int = Field(52_428_800, gt=0, description="longest file uploaded")
     stop_timeout_seconds: float = Field(10, gt=0, description="time for started work to end after SIGTERM")
 
-    files_dir: Path = Field(Path(".rathaus/files"), description="where files are kept (attachments, notices)")
+    files_dir: Path = Field(
+        Path(".rathaus/files"),
+        description="where files are kept (attachments, notices); each service has a folder in it",
+    )
+    orphan_seconds: float = Field(86_400, gt=0, description="a file that no document names for so long is removed")
+    sweep_seconds: float = Field(3600, gt=0, description="how often such files are looked for")
     clock_file: Path | None = Field(
         None, description="file with the clock's offset, for demos and tests; none: the machine's clock"
     )

@@ -20,6 +20,7 @@ def compose(settings: Settings, clock: Clock | None = None) -> Service:
     handlers = Handlers(notices, service.clock)
     printer = Printer()
     service.at_start(printer.warm)
+    service.keeps_files(notices.files)
     subscribers.subscribe(service, handlers)
     workers.register(service, notices, NoticeWork(service, settings, handlers, printer, outbox_of(settings)))
     service.route(*api.routers(service, notices, handlers))

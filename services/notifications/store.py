@@ -35,6 +35,11 @@ class Notices:
     def __init__(self, service: Service) -> None:
         self.store: Store[Notice] = service.store(NOTICES)
 
+    async def files(self, tenant: str) -> set[str]:
+        """SHA-256 of every document of the town."""
+        rows = self.store.collection.find({"tenant": tenant}, {"state.document.sha256": 1})
+        return {row["state"]["document"]["sha256"] async for row in rows if row.get("state", {}).get("document")}
+
     async def mailbox(self, tenant: str, account_id: str, paging: Paging) -> list[Snapshot[Notice]]:
         """What was provided to an account, newest first; one more than the page has."""
         return await self.store.find(

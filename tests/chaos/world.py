@@ -138,12 +138,14 @@ def charges(folder: Path) -> list[Charge]:
 
 
 def _files(root: Path, world: World) -> None:
-    for path in root.glob("*/*/*"):
-        if path.parent.name == "incoming":
+    """`.../<town>/<two letters>/<hash>`, and `.../incoming/...` while it is written."""
+    for path in root.rglob("*"):
+        if not path.is_file():
+            continue
+        if "incoming" in path.parts:
             world.leftovers += 1
-        else:
-            town = path.parent.parent.name
-            world.files[town, path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        elif len(path.name) == 64:
+            world.files[path.parent.parent.name, path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 async def lag(installation: Installation) -> dict[str, int]:

@@ -191,7 +191,7 @@ async def test_a_document_that_cannot_be_read_is_not_retrieved(town: Town) -> No
     erika = town.person(town.account("Erika"))
     notice = await notified(town, town.decision((town.addressee(),)))
     sha = notice["document"]["sha256"]
-    (town.settings.files_dir / town.tenant / sha[:2] / sha).unlink()
+    (town.settings.files_dir / "notifications" / town.tenant / sha[:2] / sha).unlink()
     answer = await town.http.get(town.url(f"/mailbox/{notice['notice_id']}/document"), headers=erika)
     assert answer.status_code == 503
     assert (await town.notices())[0]["status"] == "notified"

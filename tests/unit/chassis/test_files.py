@@ -15,6 +15,7 @@ import pytest
 from chassis import files as module
 from chassis.errors import EngineAway, NotFound, TooLarge
 from chassis.files import DirectoryFiles
+from chassis.sweeping import sweep
 
 MIB = 1_048_576
 
@@ -192,3 +193,19 @@ async def test_putting_an_old_orphan_again_makes_it_young(files: DirectoryFiles,
     os.utime(path, (0, 0))
     await files.put("witten", chunks(b"x"), limit=10)
     assert await files.sweep("witten", set(), 3600) == 0
+
+
+async def test_the_sweep_asks_each_town_what_it_names(files: DirectoryFiles, tmp_path: Path) -> None:
+    named = await files.put("witten", chunks(b"named"), limit=100)
+    orphan = await files.put("witten", chunks(b"orphan"), limit=100)
+    elsewhere = await files.put("steinhagen", chunks(b"named"), limit=100)
+
+    async def _named(tenant: str) -> set[str]:
+        return {named.sha256} if tenant == "witten" else set()
+
+    assert await sweep(files, _named, 3600) == 0, "all are young"
+    assert await sweep(files, _named, -1) == 2
+    assert await whole(files, "witten", named.sha256) == b"named"
+    for tenant, gone in (("witten", orphan), ("steinhagen", elsewhere)):
+        with pytest.raises(NotFound):
+            await files.size(tenant, gone.sha256)
