@@ -39,9 +39,12 @@ from chassis.errors import (
     OutcomeUnknown,
     PreconditionFailed,
 )
+from chassis.logging import get_logger
 from chassis.mongo import Database, Document, Filter, Index, utc_floor
 from contracts.envelope import MAX_DATA_BYTES, Envelope, Event, event_id, id_of, source_of
 from contracts.topics import Topic
+
+log = get_logger(__name__)
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -502,7 +505,11 @@ class Store(Generic[S]):
         async for row in rows:
             if "state" not in row:
                 continue
-            snapshot = self._snapshot(row)
+            try:
+                snapshot = self._snapshot(row)
+            except ValueError:  # its text would quote the state
+                log.warning("due work can't be read", aggregate=self.kind.name, id=row["_id"])
+                continue
             for name, item in row["due"].items():
                 if item["next"] <= now:
                     yield Work(name, item["at"], item["attempts"], snapshot)
