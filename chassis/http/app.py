@@ -105,11 +105,18 @@ class _Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", here.correlation_id.encode())]
             await send(message)
 
+        limit = asyncio.timeout(self._seconds(headers))
+
+        async def _going_on(message: Message) -> None:
+            await _send(message)
+            if not limit.expired():  # a download may take as long as it likes while it goes on
+                limit.reschedule(asyncio.get_running_loop().time() + self._seconds(headers))
+
         with context.entered(here, request_id=here.correlation_id):
             try:
-                async with asyncio.timeout(self._seconds(headers)):
+                async with limit:
                     with at_most(self._settings.database_timeout_seconds):
-                        await self._app(scope, self._limited(headers, receive), _send)
+                        await self._app(scope, self._limited(headers, receive), _going_on)
             except Exception as error:
                 if begun:
                     raise
