@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="a long run of so many minutes of load")
     parser.add_argument("--seconds", type=float, default=QUICK.seconds, help="of load, in a quick run")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    parser.add_argument("--workers", type=int, default=8, help="journeys at a time")
+    parser.add_argument("--rate", type=float, default=3.0, help="journeys that begin each second")
     parser.add_argument(
         "--unruly", type=float, default=0.02, help="share of the events whose handlers fail for a while"
     )
@@ -67,7 +68,7 @@ def _one(given: argparse.Namespace, seed: int) -> int:
         order = Order(
             Build(home, given.brokers, seed, given.unruly, files_dir=disk),
             scale,
-            Plan(seed, given.workers, twins=given.twins),
+            Plan(seed, given.rate, twins=given.twins),
             drain=600 if given.minutes else 120,
             planned=[] if given.calm else None,
         )
@@ -88,7 +89,7 @@ def _say(began: float, text: str) -> None:
 
 def _scale(given: argparse.Namespace, *, disk: bool) -> Scale:
     found = long_scale(given.minutes) if given.minutes else Scale(given.seconds)
-    return Scale(found.seconds, found.stop, found.away, found.every, disk)
+    return replace(found, disk=disk)
 
 
 def _print(result: Result) -> None:

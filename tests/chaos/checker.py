@@ -398,26 +398,27 @@ def _said(found: Indexed, service: str, row: Document) -> Iterator[Finding]:
 
 
 def _consumers(found: Indexed) -> Iterator[Finding]:
-    """What a consumer remembers of each subject that it ever read is the subject's last event."""
-    for service, collections in found.world.documents.items():
+    """What a consumer remembers of each subject that it ever read is the subject's last event; none was passed over."""
+    for collections in found.world.documents.values():
+        read: dict[str, dict[str, int]] = defaultdict(dict)
         for row in collections.get("positions", []):
-            source = row["_id"].removeprefix(service)
-            line = found.lines.get(source)
-            last = max((told.envelope.sequence for told in line), default=0) if line else 0
-            if row["at"] != last:
-                kind = LOST if row["at"] < last else WRONG
-                case_id = (line[0].envelope.case or "") if line else ""
-                yield Finding(kind, f"event at {service}", case_id, f"{source}: read to {row['at']} of {last}")
-        yield from _unread(found, service, collections)
+            consumer, _, source = row["_id"].partition("/")
+            read[consumer][f"/{source}"] = row["at"]
+        for consumer, places in read.items():
+            yield from _consumer(found, consumer, places)
 
 
-def _unread(found: Indexed, service: str, collections: dict[str, list[Document]]) -> Iterator[Finding]:
-    read = {row["_id"].removeprefix(service) for row in collections.get("positions", [])}
-    streams = {source.split("/")[2] for source in read}
+def _consumer(found: Indexed, consumer: str, places: dict[str, int]) -> Iterator[Finding]:
+    streams = {source.split("/")[2] for source in places}
     for source, line in found.lines.items():
-        if source.split("/")[2] in streams and source not in read:
+        last, at = max(told.envelope.sequence for told in line), places.get(source, 0)
+        if source.split("/")[2] in streams and at < last:
             case_id = line[0].envelope.case or ""
-            yield Finding(LOST, f"subject at {service}", case_id, f"{source}: never read")
+            yield Finding(LOST, f"event at {consumer}", case_id, f"{source}: read to {at} of {last}")
+        if at > last:
+            yield Finding(WRONG, f"position of {consumer}", "", f"{source}: read to {at} of {last}")
+    for source in places.keys() - found.lines.keys():
+        yield Finding(WRONG, f"position of {consumer}", "", f"{source}: no topic tells of it")
 
 
 def _parked(found: Indexed) -> Iterator[Finding]:

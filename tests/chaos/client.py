@@ -34,9 +34,10 @@ class Plan:
     """What the load is."""
 
     seed: int
-    workers: int = 8
-    pause: float = 0.3
-    """Seconds on average between two journeys of one worker."""
+    rate: float = 3.0
+    """Journeys that begin each second, on average, whatever became of those before."""
+    most: int = 120
+    """Journeys on their way at a time."""
     twins: float = 0.25
     """Share of the moves that are sent twice at once."""
     reading: float = 0.5
@@ -89,15 +90,26 @@ class Door:
     async def _insist(
         self, method: str, path: str, final: tuple[int, ...], headers: dict[str, str], **content: Any
     ) -> httpx.Response:
-        service, pause, tally = path.split("/")[1], _FIRST_PAUSE, self._load.tally
-        conflicts = 0
+        tally, service = self._load.tally, path.split("/")[1]
+        if not self._token:
+            await self._sign_in()
         tally.asked(service)
+        try:
+            answer = await self._until(method, path, final, headers, content)
+            tally.succeeded(service)
+        finally:
+            tally.left(service)
+        return answer
+
+    async def _until(
+        self, method: str, path: str, final: tuple[int, ...], headers: dict[str, str], content: dict[str, Any]
+    ) -> httpx.Response:
+        pause, conflicts = _FIRST_PAUSE, 0
         while True:
             if not self._token:
                 await self._sign_in()
             answer, why = await self._sent(method, path, headers, content)
             if answer is not None and answer.status_code in final:
-                tally.succeeded(service)
                 return answer
             if answer is not None and answer.status_code == 401:
                 self._token = ""
@@ -105,7 +117,7 @@ class Door:
                 conflicts += 1
             elif answer is not None and answer.status_code not in _AGAIN:
                 raise Impossible(f"{method} {path} answered {answer.status_code} {answer.text[:300]}")
-            tally.repeated[why] += 1
+            self._load.tally.repeated[why] += 1
             if time.monotonic() > self._load.ends:
                 raise GaveUp(f"{method} {path}: at last {why}")
             await asyncio.sleep(pause * self._chance.uniform(0.7, 1.3))
@@ -141,18 +153,24 @@ class Door:
         return answer, str(answer.status_code)
 
     async def _sign_in(self) -> None:
+        tally = self._load.tally
+        tally.asked("identity")
+        try:
+            self._token = await self._signed_in()
+            tally.succeeded("identity")
+        finally:
+            tally.left("identity")
+
+    async def _signed_in(self) -> str:
         pause, tally = _FIRST_PAUSE, self._load.tally
         url = f"{self._load.gateway_url}/identity/v1/{self._tenant}/demo-sign-in"
-        tally.asked("identity")
         while True:
             try:
                 tally.requests += 1
                 headers = {"Idempotency-Key": str(UUID(int=self._chance.getrandbits(128)))}
                 answer = await self._load.http.post(url, json={"person": self._person}, headers=headers)
                 if answer.is_success:
-                    self._token = answer.json()["access_token"]
-                    tally.succeeded("identity")
-                    return
+                    return str(answer.json()["access_token"])
                 if answer.status_code not in _AGAIN and answer.status_code != 409:
                     raise Impossible(f"sign-in answered {answer.status_code} {answer.text[:300]}")
                 why = str(answer.status_code)
@@ -195,26 +213,33 @@ class Load:
 
     async def run(self) -> None:
         """Until stopped and everybody arrived, or gave up at `ends`."""
+        chance, going = random.Random(self.plan.seed), set[asyncio.Task[None]]()
         try:
-            await asyncio.gather(*(self._worker(number) for number in range(self.plan.workers)))
+            while not self._no_more:
+                if len(going) < self.plan.most:
+                    going.add(asyncio.create_task(self._one(chance)))
+                await asyncio.sleep(chance.expovariate(self.plan.rate))
+                going = {each for each in going if not each.done()}
+            await asyncio.gather(*going)
         finally:
+            for each in going:
+                each.cancel()
+            await asyncio.gather(*going, return_exceptions=True)
             await self.http.aclose()
 
-    async def _worker(self, number: int) -> None:
-        chance = random.Random(f"{self.plan.seed}/{number}")
-        while not self._no_more:
-            applied = self._next(chance)
-            self.truth.journeys.append(applied)
-            try:
-                await _Journey(self, applied, chance).go()
-                applied.finished = True
-            except GaveUp as error:
-                applied.trouble = f"gave up: {error}"
-            except Impossible as error:
-                applied.trouble = str(error)
-            except (KeyError, ValueError, TypeError, IndexError) as error:
-                applied.trouble = f"an answer without what it should have: {type(error).__name__} {error}"
-            await asyncio.sleep(chance.expovariate(1 / self.plan.pause))
+    async def _one(self, arrivals: random.Random) -> None:
+        chance = random.Random(arrivals.getrandbits(64))
+        applied = self._next(chance)
+        self.truth.journeys.append(applied)
+        try:
+            await _Journey(self, applied, chance).go()
+            applied.finished = True
+        except GaveUp as error:
+            applied.trouble = f"gave up: {error}"
+        except Impossible as error:
+            applied.trouble = str(error)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            applied.trouble = f"an answer without what it should have: {type(error).__name__} {error}"
 
     def _next(self, chance: random.Random) -> Applied:
         self._count += 1

@@ -54,6 +54,8 @@ class Scale:
     away: float = 15
     every: float = 3.0
     """Seconds between two faults, on average."""
+    skew: float = 60
+    """By how many seconds the clock of a second instance is off. Work that it says is due comes so much later."""
     disk: bool = False
     """Whether the files' disk can be filled."""
 
@@ -63,7 +65,7 @@ QUICK = Scale(110)
 
 def long_scale(minutes: float) -> Scale:
     """Faults of half a minute, the broker away for five."""
-    return Scale(minutes * 60, stop=(5, 30), away=min(300, minutes * 60 / 5), every=6)
+    return Scale(minutes * 60, stop=(5, 30), away=min(300, minutes * 60 / 5), every=6, skew=240)
 
 
 def schedule(seed: int, scale: Scale, engines: tuple[str, ...]) -> list[Fault]:
@@ -110,7 +112,7 @@ def _makers(
         "silent": lambda at: Fault(at, "silent", chance.choice(hops), _for(2, 6)),
         "second": lambda at: Fault(at, "second", chance.choice(SERVICES), _for(8, 20), chance.choice((0, 1))),
         "second_skewed": lambda at: Fault(
-            at, "second_skewed", chance.choice(SERVICES), _for(10, 20), chance.choice((-240, 240))
+            at, "second_skewed", chance.choice(SERVICES), _for(10, 20), chance.choice((-scale.skew, scale.skew))
         ),
         "rolling_restart": lambda at: Fault(at, "rolling_restart", seconds=_for(1, 3)),
         "republish": lambda at: Fault(at, "republish", chance.choice(SERVICES[2:])),
@@ -199,11 +201,21 @@ class Faults:
             case "rolling_restart":
                 await self._rolling(fault.seconds)
             case "republish":
-                await republish(self.house.installation, fault.target)
+                await self._republished(fault.target)
             case "disk_full":
                 await self._full(fault.seconds)
             case _:
                 raise NotImplementedError(fault.kind)
+
+    async def _republished(self, service: str) -> None:
+        """Again and again while an engine is away, as its documentation says."""
+        while True:
+            try:
+                await republish(self.house.installation, service)
+            except EngineAway:
+                await asyncio.sleep(1)
+            else:
+                return
 
     async def _stopped(self, name: str, seconds: float) -> None:
         pid = self.house.send(name, signal.SIGSTOP)

@@ -53,19 +53,25 @@ class Tally:
     twins: int = 0
     """Moves sent twice at once."""
     longest: dict[str, float] = field(default_factory=dict)
-    """By service: the longest time without a success while somebody asked, in seconds."""
-    _last: dict[str, float] = field(default_factory=dict)
+    """By service: the longest time in which somebody asked and nobody was answered, in seconds."""
+    _asking: Counter[str] = field(default_factory=Counter)
+    _since: dict[str, float] = field(default_factory=dict)
 
     def asked(self, service: str) -> None:
         """A request begins: from now on somebody waits."""
-        self._last.setdefault(service, time.monotonic())
+        if not self._asking[service]:
+            self._since[service] = time.monotonic()
+        self._asking[service] += 1
 
     def succeeded(self, service: str) -> None:
         """One was answered as it should be."""
         now = time.monotonic()
-        gap = now - self._last.get(service, now)
-        self.longest[service] = max(self.longest.get(service, 0.0), gap)
-        self._last[service] = now
+        self.longest[service] = max(self.longest.get(service, 0.0), now - self._since[service])
+        self._since[service] = now
+
+    def left(self, service: str) -> None:
+        """Whoever asked is answered, or gave up."""
+        self._asking[service] -= 1
 
 
 @dataclass(slots=True)
