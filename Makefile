@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint format contracts lock bench clean
+.PHONY: help setup demo up down test lint format contracts lock bench chaos chaos-long chaos-sabotage clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,15 @@ contracts: $(READY) ## write the JSON Schemas and the AsyncAPI document from the
 
 bench: $(READY) ## measure, and print tables
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(READY) ## faults of every kind under load, checked: five minutes (SEED=, ARGS="--rate 5")
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-long: $(READY) ## the same for MINUTES=30 of load, with longer faults (BROKERS=3, SEED=)
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),30) --brokers $(or $(BROKERS),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-sabotage: $(READY) ## services broken on purpose: the checker must find each (ten minutes)
+	@$(BIN)/python -m pytest tests/chaos/sabotage_checks.py -s $(ARGS)
 
 lock: $(READY) ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
