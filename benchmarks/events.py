@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from benchmarks.figures import Row, percentile
 from chassis.aggregates import Answer, Kind, Received, Request, Snapshot, Store
 from chassis.service import Service
 from chassis.settings import ServiceSettings
@@ -30,15 +31,6 @@ SAYING = Kind("counters", topics.PAYMENTS, Counter)
 HEARING = Kind("mirrors", topics.APPLICATIONS, Counter)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure."""
-
-    what: str
-    value: str
-    note: str = ""
-
-
 def settings(kafka_url: str, mongo_url: str, prefix: str) -> ServiceSettings:
     """Both services' settings, with databases and groups of their own."""
     return ServiceSettings(
@@ -48,12 +40,6 @@ def settings(kafka_url: str, mongo_url: str, prefix: str) -> ServiceSettings:
         group_prefix=f"{prefix}.",
         log_level="ERROR",
     )
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which that share lies."""
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 def said(subject: str) -> PaymentFailed:
