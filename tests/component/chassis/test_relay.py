@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from chassis.aggregates import EVENTS_KEPT, Store
+from chassis.aggregates import Store
 from chassis.clock import FixedClock, SystemClock
 from chassis.errors import EngineAway
 from chassis.events.relay import Relay
@@ -143,22 +143,24 @@ async def test_what_is_said_during_a_turn_is_told_too(outbox: Outbox) -> None:
     await in_order(outbox, dict.fromkeys(subjects, 15))
 
 
-async def test_events_past_the_cap_move_to_the_archive(outbox: Outbox) -> None:
+async def test_events_past_the_cap_move_to_the_archive(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_at_most = 20
+    monkeypatch.setattr("chassis.events.relay.EVENTS_KEPT", kept_at_most)
     subject = a_subject()
     for _ in range(3):
-        await outbox.says(subject, *(f"l{n}" for n in range(EVENTS_KEPT // 2)))
+        await outbox.says(subject, *(f"l{n}" for n in range(kept_at_most // 2)))
     async with running(outbox.relay()):
         await all_told(outbox)
 
         async def _trimmed() -> bool:
-            return len((await outbox.document(subject))["events"]) <= EVENTS_KEPT
+            return len((await outbox.document(subject))["events"]) <= kept_at_most
 
         await wait_until(_trimmed, 30)
         await outbox.says(subject, "after")
         await all_told(outbox)
     kept = [said["sequence"] for said in (await outbox.document(subject))["events"]]
     archived = [row["said"]["sequence"] async for row in outbox.store.archived.find({"subject": subject})]
-    total = 3 * (EVENTS_KEPT // 2) + 1
+    total = 3 * (kept_at_most // 2) + 1
     assert sorted({*kept, *archived}) == list(range(1, total + 1))
     await in_order(outbox, {subject: total})
 
