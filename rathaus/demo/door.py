@@ -52,8 +52,15 @@ class Got:
 class Door:
     """One caller's way through the gateway."""
 
-    def __init__(self, gateway_url: str, *, patience: float = PATIENCE_SECONDS) -> None:
-        self._client = httpx.AsyncClient(base_url=gateway_url, timeout=httpx.Timeout(12, connect=2))
+    def __init__(
+        self,
+        gateway_url: str,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        timeout = httpx.Timeout(12, connect=2)
+        self._client = httpx.AsyncClient(base_url=gateway_url, timeout=timeout, transport=transport)
         self._patience = patience
         self._headers: dict[str, str] = {}
 
