@@ -62,7 +62,7 @@ async def _run(home: Path, broken: dict[str, str], faults: Sequence[Fault], unru
         Build(home, unruly=unruly, sabotage=broken),
         Scale(SECONDS),
         Plan(1, rate=3, reading=0.3),
-        drain=30,
+        drain=60 if broken else 150,
         planned=list(faults),
     )
     return await run(order, print)
