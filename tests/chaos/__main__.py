@@ -130,7 +130,7 @@ def _figures(result: Result) -> dict[str, str]:
 
 def _row(result: Result) -> str:
     tally, kinds = result.truth.tally, checker.counts(result.findings)
-    longest = max(result.longest.values(), default=0.0)
+    away, longest = max(result.longest.items(), key=lambda each: each[1], default=("-", 0.0))
     cells = (
         datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         result.seed,
@@ -143,8 +143,9 @@ def _row(result: Result) -> str:
         kinds[checker.ORDER],
         kinds[checker.STUCK] + kinds[checker.WRONG],
         "yes" if result.report.proven else "no",
-        f"{longest:.1f} s",
+        f"{away} {longest:.1f} s",
         f"{result.drain:.1f} s",
+        f"{result.last_notice:.1f} s",
     )
     return "| " + " | ".join(map(str, cells)) + " |"
 

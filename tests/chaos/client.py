@@ -46,13 +46,21 @@ class Plan:
     """Share of the requests that go directly to a second instance, where there is one."""
 
 
-PEOPLE = {
-    "witten": {
-        "erika-beispiel": ("Erika", "Beispiel", "1985-04-01"),
-        "max-mustermann": ("Max", "Mustermann", "1979-02-28"),
-    },
-    "steinhagen": {"erika-beispiel": (), "max-mustermann": (), "ayse-probe": ()},
-}
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One of the invented people, as the population register knows them."""
+
+    slug: str
+    given_name: str
+    family_name: str
+    date_of_birth: str
+
+
+ERIKA = Person("erika-beispiel", "Erika", "Beispiel", "1985-04-01")
+MAX = Person("max-mustermann", "Max", "Mustermann", "1979-02-28")
+AYSE = Person("ayse-probe", "Ayşe", "Probe", "1992-12-24")
+PEOPLE = {"witten": (ERIKA, MAX), "steinhagen": (ERIKA, MAX, AYSE)}
+"""By town: those whose trust level suffices there."""
 
 
 class Door:
@@ -246,19 +254,18 @@ class Load:
         kind = chance.choices(("registration-certificate", "waste-bin-change", "waste-bin-photo"), (5, 4, 1))[0]
         pays = kind == "registration-certificate"
         tenant = "witten" if pays else "steinhagen"
-        person = chance.choice(sorted(PEOPLE[tenant]))
+        person = chance.choice(PEOPLE[tenant])
         if pays:
-            given, family, born = PEOPLE[tenant][person]
             data: dict[str, Any] = {
-                "given_name": given,
-                "family_name": family,
-                "date_of_birth": born,
+                "given_name": person.given_name,
+                "family_name": person.family_name,
+                "date_of_birth": person.date_of_birth,
                 "purpose": chance.choice(("employer", "authority", "landlord")),
                 "remark": f"{self._count}",
             }
         else:
             data = {"street": f"Beispielweg {self._count}", "house_number": "3a", "persons": 3, "new_size": "120"}
-        return Applied(self._count, tenant, person, kind, pays, data)
+        return Applied(self._count, tenant, person.slug, kind, pays, data)
 
 
 class _Journey:
