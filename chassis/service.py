@@ -137,7 +137,10 @@ class Service:
         log.info("ready")
 
     async def stop(self) -> None:
-        """Ends started work, commits offsets, publishes what was said, gives the lease back, closes connections."""
+        """Ends started work, commits offsets, gives the lease back, closes connections.
+
+        What was said and not yet published stays in the documents for whoever holds the lease next.
+        """
         self._state = "stopping"
         await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
         if self._delivery:

@@ -128,13 +128,24 @@ class Access:
         path = request.url.path
         route = f"{request.method} {path}"  # the path itself, so that one key may serve in two towns
         expected = self._expected(request)
-        if request.method != "POST" or not self.idempotency_key:
-            return aggregates.Request(principal.subject, route, str(uuid4()), "", expected)
         key = request.headers.get("idempotency-key", "").strip('"')
+        if not self._keyed(request.method, key):
+            return aggregates.Request(principal.subject, route, str(uuid4()), "", expected)
         if not _KEY.match(key):
-            raise BadRequest("a POST needs an Idempotency-Key of 8 to 128 printable characters, best a random UUID")
+            raise BadRequest(
+                "an Idempotency-Key has 8 to 128 printable characters, best a random UUID; a POST needs one"
+            )
         body = hashlib.sha256(path.encode() + b"\n" + request.url.query.encode() + b"\n" + await request.body())
         return aggregates.Request(principal.subject, route, key, body.hexdigest(), expected)
+
+    def _keyed(self, method: str, key: str) -> bool:
+        """Whether the request is told apart by its key: each POST; others that send one, if their body isn't a file.
+
+        With it, a PUT whose answer was lost is answered as before when it is sent again, rather than 412.
+        """
+        if method == "POST":
+            return self.idempotency_key
+        return bool(key) and self.media_types <= {"application/json"}
 
     def _expected(self, request: Request) -> int | None:
         given = request.headers.get("if-match")

@@ -309,15 +309,9 @@ def _complete(operation: dict[str, Any] | None, access: Access, method: str) -> 
     if not access.public:
         operation["security"] = [{"token": []}]
     headers = []
-    if method == "POST" and access.idempotency_key:
-        headers.append(
-            (
-                "Idempotency-Key",
-                True,
-                "the same key and body get the same answer",
-                "6f7c8f0e-8a0b-4b57-9f0c-0d4f6f1f2f3a",
-            )
-        )
+    if method != "GET" and access.idempotency_key:
+        text = "the same key and body get the same answer"
+        headers.append(("Idempotency-Key", method == "POST", text, "6f7c8f0e-8a0b-4b57-9f0c-0d4f6f1f2f3a"))
     if method in {"PUT", "PATCH", "DELETE"} or (method == "POST" and access.if_match):
         headers.append(("If-Match", access.if_match, "the ETag of the version that was read", '"3"'))
     operation.setdefault("parameters", []).extend(

@@ -388,6 +388,10 @@ async def test_two_editors_do_not_overwrite_each_other(edge: Edge) -> None:
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
     problem(await edge("PUT", place, json=content, headers={"If-Match": tag}), 412, "precondition_failed")
+    keyed = {"If-Match": changed.headers["etag"], "Idempotency-Key": "lost-answer-1"}
+    first = await edge("PUT", place, json=content, headers=keyed)
+    again = await edge("PUT", place, json=content, headers=keyed)
+    assert (again.status_code, again.content, again.headers["etag"]) == (200, first.content, first.headers["etag"])
 
 
 # Pages
@@ -490,7 +494,8 @@ async def test_the_description_is_complete(edge: Edge) -> None:
     headers = {each["name"]: each for each in begin["parameters"] if each["in"] == "header"}
     assert headers["Idempotency-Key"]["required"]
     assert {each["name"]: each["required"] for each in edit["parameters"] if each["in"] == "header"} == {
-        "If-Match": True
+        "Idempotency-Key": False,
+        "If-Match": True,
     }
     assert begin["security"] == [{"token": []}]
     assert "security" not in operations["/emitter/v1/{tenant}/public", "get"]
