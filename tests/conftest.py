@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from rathaus.engines import Hosted, Kafka, Mongo
+
+
+def pytest_configure() -> None:
+    """A session that is told to end (a time limit, say) ends the engines too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)
