@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rathaus.demo.journeys import Story
+from rathaus.settings import SERVICES
 
 SIGN_INS = (
     ("erika-beispiel", "citizen, trust level substantial"),
@@ -65,5 +66,8 @@ def addresses(
         ("interfaces (OpenAPI)", f"{gateway_url}/<service>/openapi.json"),
         ("Kafka, for subscribers", kafka_url),
         ("database", mongo_url),
-        *((f"{name}, behind the gateway", url) for name, url in service_urls.items()),
+        *(
+            (f"{name}, {'behind the gateway' if name in SERVICES else 'outside'}", url)
+            for name, url in service_urls.items()
+        ),
     ]
