@@ -96,12 +96,15 @@ class Door:
 
     async def post(self, path: str, body: Any = None, *, key: str = "", etag: str = "") -> Got:
         """Moves something, once, however often it is sent. Raises Refused or Away."""
-        headers = {"Idempotency-Key": key or str(uuid4())} | ({"If-Match": etag} if etag else {})
+        headers = _headers(key, etag)
         return await self._asked("POST", path, headers, **({} if body is None else {"json": body}))
 
     async def put(self, path: str, body: Any, *, etag: str = "") -> Got:
-        """Sets something. Raises Refused or Away."""
-        return await self._asked("PUT", path, {"If-Match": etag} if etag else {}, json=body)
+        """Sets something. With a key too, so that one whose answer was lost isn't taken for another's change.
+
+        Raises Refused or Away.
+        """
+        return await self._asked("PUT", path, _headers("", etag), json=body)
 
     async def _asked(self, method: str, path: str, headers: dict[str, str], **content: Any) -> Got:
         asked = f"{method} {path}"
@@ -138,6 +141,10 @@ async def eventually(
         if time.monotonic() > ends:
             raise NotInTime(f"{what} did not come within {seconds:.0f} s")
         await asyncio.sleep(pause)
+
+
+def _headers(key: str, etag: str) -> dict[str, str]:
+    return {"Idempotency-Key": key or str(uuid4())} | ({"If-Match": etag} if etag else {})
 
 
 def _got(asked: str, answer: httpx.Response) -> Got:

@@ -120,6 +120,12 @@ async def test_a_move_is_repeated_with_the_same_key_until_it_is_answered() -> No
     assert len(gateway.asked) == 5
 
 
+async def test_a_lost_answer_to_a_put_is_asked_for_again_as_the_same() -> None:
+    gateway = Gateway(lost, answer(200))
+    await gateway.door().put("/x", {"a": 1}, etag='"3"')
+    assert len({(each.headers["idempotency-key"], each.headers["if-match"]) for each in gateway.asked}) == 1
+
+
 async def test_two_moves_have_two_keys() -> None:
     gateway = Gateway(answer(200), answer(200))
     door = gateway.door()
