@@ -23,6 +23,9 @@ from tests.chaos.faults import QUICK, Scale, long_scale, schedule
 from tests.chaos.house import Build
 from tests.chaos.run import Order, Result, run
 
+SLOW = 45.0
+"""Seconds to rest after which a person will want to see why: the state is kept."""
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -78,7 +81,7 @@ def _one(given: argparse.Namespace, seed: int) -> int:
     if given.row:
         with given.row.open("a") as file:
             file.write(_row(result) + "\n")
-    if result.good and not given.home:
+    if result.good and result.drain < SLOW and not given.home:
         shutil.rmtree(home, ignore_errors=True)
     return 0 if result.good else 1
 

@@ -34,6 +34,10 @@ from tests.chaos.world import Unrest, World
 SAMPLE = Path(__file__).parents[2] / "deploy" / "towns"
 
 
+_TELL = 8.0
+"""Seconds between two words on what isn't at rest."""
+
+
 @dataclass(slots=True)
 class Order:
     """What is to be run."""
@@ -88,7 +92,7 @@ async def run(order: Order, say: Callable[[str], None]) -> Result:
         await _furnish(house, order.build.home / "towns")
         faults = Faults(house, say)
         await faults.switch("normal")
-        await _rest(house, 60, result)
+        await _rest(house, 60, result, say)
         load = Load(house.platform.gateway_url, order.plan, result.truth, house.seconds)
         try:
             await _storm(house, order, load, faults, result, say)
@@ -126,7 +130,7 @@ async def _storm(
         healed, healed_at = time.monotonic(), datetime.now(UTC)
         load.ends = healed + order.drain
         result.longest = dict(load.tally.longest)
-        await asyncio.gather(_rest(house, order.drain, result), running)
+        await asyncio.gather(_rest(house, order.drain, result, say), running)
         result.drain = time.monotonic() - healed
         result.last_notice = await _last_notice(house, healed_at)
     finally:
@@ -140,7 +144,7 @@ async def _judged(house: House, order: Order, result: Result, say: Callable[[str
     if order.next_day:
         clock.advance(house.platform.clock_file, timedelta(days=1, minutes=5))
         await asyncio.sleep(1.5)  # workers look for due work each half second
-        await _rest(house, order.drain / 2, result)
+        await _rest(house, order.drain / 2, result, say)
     say("reading everything")
     found = await world.read(house.installation, house.home, house.files)
     result.findings = checker.check(found, result.truth, moved_on=order.next_day)
@@ -151,12 +155,15 @@ async def _judged(house: House, order: Order, result: Result, say: Callable[[str
     _remember(order.build.home, found, result)
 
 
-async def _rest(house: House, seconds: float, result: Result) -> None:
+async def _rest(house: House, seconds: float, result: Result, say: Callable[[str], None]) -> None:
     """Until nothing moves, or so many seconds are over; parked events are replayed once a person would."""
-    ends, calm = time.monotonic() + seconds, 0
+    ends, calm, told = time.monotonic() + seconds, 0, time.monotonic()
     while time.monotonic() < ends:
         with suppress(Failure, KafkaError, OSError):
             result.unrest = await world.unrest(house.installation, _now(house))
+            if time.monotonic() - told > _TELL:
+                told = time.monotonic()
+                say(f"not at rest yet: {', '.join(result.unrest.where) or 'journeys that wait'}")
             if result.unrest.parked:
                 result.replayed += await _replay(house)
                 calm = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.events.reading import reader
+from chassis.mongo import Collection
 from contracts import topics
 from contracts.envelope import Envelope, EnvelopeError
 from rathaus.operations.installation import Installation
@@ -179,6 +181,8 @@ class Unrest:
     waiting: int = 0
     parked: int = 0
     overdue: int = 0
+    where: tuple[str, ...] = ()
+    """By service and collection, or group."""
 
     @property
     def quiet(self) -> bool:
@@ -194,15 +198,25 @@ class Unrest:
 
 async def unrest(installation: Installation, now: datetime) -> Unrest:
     """How far from quiet it is; `now` is the moved clock's."""
-    unpublished = waiting = parked = overdue = 0
+    found: Counter[str] = Counter()
+    where: Counter[str] = Counter()
     for service in (topic.stream for topic in topics.ALL):
         async with installation.database(service) as database:
             for name in await database.names():
-                collection = database.collection(name)
-                if name == "parked":
-                    waiting += await collection.count({"status": "waiting"})
-                    parked += await collection.count({"status": "parked"})
-                    continue
-                unpublished += await collection.count({"unpublished_since": {"$gt": _PAST}})
-                overdue += await collection.count({"due_at": {"$lte": now}})
-    return Unrest(unpublished, sum((await lag(installation)).values()), waiting, parked, overdue)
+                for what, count in (await _restless(database.collection(name), now)).items():
+                    found[what] += count
+                    where[f"{service}.{name} {what}"] += count
+    for group, count in (await lag(installation)).items():
+        found["lag"] += count
+        where[f"{group} behind"] += count
+    places = tuple(f"{name} {count}" for name, count in where.items() if count)
+    return Unrest(found["unpublished"], found["lag"], found["waiting"], found["parked"], found["overdue"], places)
+
+
+async def _restless(collection: Collection, now: datetime) -> dict[str, int]:
+    if collection.name == "parked":
+        return {status: await collection.count({"status": status}) for status in ("waiting", "parked")}
+    return {
+        "unpublished": await collection.count({"unpublished_since": {"$gt": _PAST}}),
+        "overdue": await collection.count({"due_at": {"$lte": now}}),
+    }
