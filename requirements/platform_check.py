@@ -1,4 +1,4 @@
-"""Says clearly on which machines the wheels of the engines exist, before pip says it unclearly. Standard library only."""
+"""Says clearly on which machines the engines' wheels exist, before pip says it unclearly. Standard library only."""
 
 import platform
 import sys

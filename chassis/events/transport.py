@@ -30,6 +30,8 @@ SEND_TIMEOUT_MS = 10_000
 POLL_MS = 1000
 """How long one look for records waits; it ends with the first record."""
 BATCH = 500
+SESSION_TIMEOUT_MS = 6_000
+"""A member that was killed keeps its partitions so long; Kafka allows no less by default."""
 _CLOSE_SECONDS = 5.0
 
 OnRecords = Callable[[tuple[ConsumerRecord, ...], int], Awaitable[None]]
@@ -202,6 +204,8 @@ class Transport:
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             max_records=BATCH,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
             batch_timeout_ms=POLL_MS,
             listener=listener,
             parser=_keep_raw,
