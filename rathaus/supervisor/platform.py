@@ -324,7 +324,6 @@ class _Keeper:
         forced = self._started.exit_code is None
         self._started.kill()
         self._started = None
-        self._was_ready = False
         if self.seen.phase is not Phase.FAILED:
             self._show(Phase.STOPPED, "did not end in time: SIGKILL" if forced and patience else "")
 

@@ -87,6 +87,18 @@ async def test_what_is_held_stays_away_until_it_is_released(platform: Platform) 
     await platform.ready()
 
 
+async def test_what_was_released_and_dies_before_it_is_ready_is_started_again(platform: Platform) -> None:
+    for _ in range(3):
+        platform.kill("service")
+        await platform.ready("service")
+    await platform.hold("service")
+    platform.release("service")
+    await wait_until(lambda: platform.pids.get("service"), what="a process")
+    os.kill(platform.pids["service"], signal.SIGKILL)
+    await platform.ready("service")
+    assert seen(platform, "service").phase is Phase.READY
+
+
 async def test_who_cannot_start_shows_its_last_lines_and_what_to_do(settings: PlatformSettings) -> None:
     home = settings.home
     platform = Platform(settings, plan=lambda: plan(fake(home, "engine"), fake(home, "service", "broken")))
