@@ -1,0 +1,164 @@
+"""The house as architecture and style describe it, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from chassis import metrics
+from chassis.settings import PREFIX, ServiceSettings, known_variables
+from contracts import topics
+from contracts.catalogue import EVENTS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("contracts", "chassis", "services", "rathaus")
+SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
+ROOMS = ("main", "api", "subscribers", "workers", "handlers", "domain", "store", "settings")
+
+IMPURE_IMPORTS = set(
+    "aiokafka anyio asyncio faststream fastapi httpx motor os pymongo random requests secrets shutil smtplib socket "
+    "sqlite3 starlette subprocess threading time urllib uvicorn".split()  # noqa: SIM905
+)
+CHASSIS_IN_DOMAINS = {"chassis.clock", "chassis.errors"}
+IMPURE_CALLS = {"now", "today", "uuid4", "uuid1", "open", "print", "input", "getenv", "urandom"}
+
+
+def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
+    for package in packages:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." if node.level else (node.module or "")
+
+
+def domains() -> list[tuple[str, ast.Module]]:
+    found = [(name, tree) for name, tree in modules("services") if re.search(r"/domain(\.py|/)", name)]
+    assert {name.split("/")[1] for name, _ in found} == set(SERVICES)
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_the_same_rooms(service: str) -> None:
+    home = ROOT / "services" / service
+    for room in ROOMS:
+        assert (home / f"{room}.py").exists() or (home / room).is_dir(), f"{service} has no {room}"
+    readme = (home / "README.md").read_text()
+    assert len(readme.splitlines()) <= 75, "one screen"
+    for word in ("Owns", "Emits", "Consumes", f"services.{service}.main"):
+        assert word.lower() in readme.lower(), f"{service}'s README says nothing of {word}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_loads_from_this_tree(package: str) -> None:
+    """A foreign package of the same name on the path would win over ours."""
+    loaded = importlib.import_module(package).__file__
+    assert loaded is not None
+    assert Path(loaded).resolve().is_relative_to(ROOT)
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "examples", "benchmarks"])
+def test_nothing_imports_tests(package: str) -> None:
+    for name, tree in modules(package):
+        outside = {each.split(".")[0] for each in imports(tree)} & {"tests", "benchmarks", "examples"}
+        assert outside <= {package}, f"{name} imports {outside}"
+
+
+def test_domains_import_nothing_that_acts() -> None:
+    for name, tree in domains():
+        for each in imports(tree):
+            assert each.split(".")[0] not in IMPURE_IMPORTS, f"{name} imports {each}"
+            if each.startswith("chassis"):
+                assert each in CHASSIS_IN_DOMAINS, f"{name} imports {each}"
+
+
+def test_domains_ask_no_clock_and_wait_for_nothing() -> None:
+    for name, tree in domains():
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), f"{name}:{node.lineno} is async"
+            if isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                assert called not in IMPURE_CALLS, f"{name}:{node.lineno} calls {called}"
+
+
+def test_no_service_opens_a_database_of_its_own() -> None:
+    """Each gets the one that carries its name from `chassis.service`: no other can be reached."""
+    for name, tree in modules("services"):
+        taken = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "chassis.mongo"
+            for alias in node.names
+        }
+        assert "Database" not in taken, f"{name} opens a database"
+
+
+def test_only_stores_speak_mongo() -> None:
+    """Queries stand in `store.py`; a dollar operator anywhere else is one that strayed."""
+    operator = re.compile(r"\"\$(set|in|gt|lt|gte|lte|or|and|exists|push|unset|max|inc)\"")
+    for file in sorted((ROOT / "services").rglob("*.py")):
+        if file.stem == "store" or file.parent.name == "store":
+            continue
+        assert not operator.search(file.read_text()), f"{file.relative_to(ROOT)} speaks Mongo"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_subscriber_listens_to_a_declared_topic(service: str) -> None:
+    names = {name for name, _ in ((event.__name__, event) for event in EVENTS.values())}
+    tree = ast.parse((ROOT / "services" / service / "subscribers.py").read_text())
+    heard = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("contracts.")
+        for alias in node.names
+    }
+    events = {each for each in heard if each in names}
+    assert all(event.topic in topics.ALL for event in EVENTS.values() if event.__name__ in events)
+    if service in {"applications", "payments", "notifications", "catalog"}:
+        assert events, f"{service} hears nothing"
+
+
+def test_the_runbooks_name_only_metrics_settings_and_commands_that_exist() -> None:
+    declared = {
+        sample.name
+        for collector in vars(metrics).values()
+        if isinstance(collector, MetricWrapperBase)
+        for sample in collector.describe()
+    }
+    families = declared | {f"{name}_total" for name in declared}
+    known = known_variables([ServiceSettings]) | {f"{PREFIX}STATE_DIR"}
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        text = page.read_text()
+        for name in re.findall(r"\brathaus_[a-z_]+\b", text):
+            assert name in families, f"{page.name} names the metric {name}"
+        for name in re.findall(r"\bRATHAUS_[A-Z_]+\b", text):
+            assert name in known, f"{page.name} names the setting {name}"
+
+
+def test_the_command_line_has_every_command_that_the_docs_name() -> None:
+    from typer.main import get_command  # noqa: PLC0415
+
+    from rathaus.cli import app  # noqa: PLC0415
+
+    root = get_command(app)
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "services").glob("*/README.md")]
+    for page in pages:
+        for words in re.findall(r"`rathaus ([a-z][a-z -]*)", page.read_text()):
+            command = root
+            for word in words.split():
+                children = getattr(command, "commands", None)
+                if children is None or word.startswith("-"):
+                    break
+                assert word in children, f"{page.relative_to(ROOT)} names `rathaus {words}`"
+                command = children[word]
