@@ -21,10 +21,30 @@ PACKAGES = ("contracts", "chassis", "services", "rathaus")
 SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
 ROOMS = ("main", "api", "subscribers", "workers", "handlers", "domain", "store", "settings")
 
-IMPURE_IMPORTS = set(
-    "aiokafka anyio asyncio faststream fastapi httpx motor os pymongo random requests secrets shutil smtplib socket "
-    "sqlite3 starlette subprocess threading time urllib uvicorn".split()  # noqa: SIM905
-)
+IMPURE_IMPORTS = {
+    "aiokafka",
+    "anyio",
+    "asyncio",
+    "faststream",
+    "fastapi",
+    "httpx",
+    "motor",
+    "os",
+    "pymongo",
+    "random",
+    "requests",
+    "secrets",
+    "shutil",
+    "smtplib",
+    "socket",
+    "sqlite3",
+    "starlette",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib",
+    "uvicorn",
+}
 CHASSIS_IN_DOMAINS = {"chassis.clock", "chassis.errors"}
 IMPURE_CALLS = {"now", "today", "uuid4", "uuid1", "open", "print", "input", "getenv", "urandom"}
 
