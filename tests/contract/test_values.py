@@ -138,7 +138,9 @@ def test_terms_are_words() -> None:
             yield one
             yield from below(one)
 
-    for term in below(Term):
+    ours = [term for term in below(Term) if term.__module__.startswith("contracts.")]
+    assert ours
+    for term in ours:
         assert all(re.fullmatch(r"[a-z][a-z0-9_]*", member.value) for member in term)
 
 

@@ -542,11 +542,15 @@ async def test_a_stuck_consumer_is_restarted(
     await copied(reader, subject, 1)
     consumer = reader.delivery._consumer
 
+    hanging = asyncio.Event()
+
     async def _hangs(*_: Any, **__: Any) -> dict[Any, Any]:
+        hanging.set()
         await asyncio.Event().wait()
         return {}
 
     consumer.getmany = _hangs  # as if the client had lost its coordinator in silence
+    await asyncio.wait_for(hanging.wait(), 10)  # the look under way would still have found what comes
     restarts = metrics.CONSUMER_RESTARTS.labels("reader")._value.get()
     await house.said(producer, subject, [2, 3], partition=0)
     assert await copied(reader, subject, 3, 30) == lines(3)
