@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint format contracts lock bench chaos chaos-long chaos-sabotage clean
+.PHONY: help setup demo up down test lint format contracts docs lock bench chaos chaos-long chaos-sabotage clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ format: $(READY)
 
 contracts: $(READY) ## write the JSON Schemas and the AsyncAPI document from the models
 	@$(BIN)/python -m contracts.generate
+
+docs: $(READY) ## write docs/settings.md from the code
+	@$(BIN)/python -m rathaus.settings_page
 
 bench: $(READY) ## measure, and print tables
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from chassis.mongo import Database
+from chassis.settings import ServiceSettings
 from contracts import topics
 from contracts.topics import Topic
 from rathaus.settings import load
@@ -56,4 +57,5 @@ def running() -> Installation:
     mongo_url = settings.mongo_url or (state.mongo_url if state else "")
     if not (kafka_url and mongo_url):
         raise LookupError("Nothing runs here: start `rathaus up`, or set RATHAUS_KAFKA_URL and RATHAUS_MONGO_URL.")
-    return Installation(kafka_url, mongo_url)
+    services = ServiceSettings()
+    return Installation(kafka_url, mongo_url, services.database_prefix, services.group_prefix)

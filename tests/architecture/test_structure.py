@@ -15,6 +15,7 @@ from chassis import metrics
 from chassis.settings import PREFIX, ServiceSettings, known_variables
 from contracts import topics
 from contracts.catalogue import EVENTS
+from rathaus import settings_page
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("contracts", "chassis", "services", "rathaus")
@@ -182,3 +183,13 @@ def test_the_command_line_has_every_command_that_the_docs_name() -> None:
                     break
                 assert word in children, f"{page.relative_to(ROOT)} names `rathaus {words}`"
                 command = children[word]
+
+
+def test_the_page_of_settings_is_what_the_code_says() -> None:
+    assert settings_page.PAGE.read_text() == settings_page.page(), "run: make docs"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for line in settings_page.page().splitlines():
+        if line.startswith("| `"):
+            assert line.rsplit("|", 2)[1].strip(), f"{line} isn't described"
