@@ -66,6 +66,7 @@ class Kafka:
         Raises:
             CannotStart: Java or jgo isn't installed.
         """
+        self._cluster_id()  # before the brokers prepare side by side, each of which would make one of its own
         ports = Ports(self.directory / "ports.json")
         numbers = range(1, self.brokers + 1)
         nodes = [_Node(number, self._port(ports, number), ports.get(f"controller-{number}")) for number in numbers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
@@ -332,11 +333,12 @@ class _Keeper:
             try:
                 await self._start()
                 reason = await self._watch()
-            except CannotStart as error:
+            except (CannotStart, OSError, subprocess.SubprocessError) as error:
+                # A full disk, for instance: never silence, or it would stand at "preparing" for good.
                 self._started = None
+                reason = str(error) if isinstance(error, CannotStart) else f"{type(error).__name__}: {error}"
                 if not self._was_ready:
-                    return self._fail(str(error))
-                reason = str(error)
+                    return self._fail(reason if isinstance(error, CannotStart) else self._why(reason))
             if not self._was_ready and self._quick_ends + 1 >= _FIRST_TRIES:
                 return self._fail(self._why(reason))
             await self._pause(reason)

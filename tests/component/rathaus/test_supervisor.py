@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from rathaus.engines import CannotStart
+from rathaus.engines import CannotStart, Kafka
 from rathaus.settings import PlatformSettings
 from rathaus.supervisor import AlreadyRuns, NotRunning, Phase, Platform, running
 from rathaus.supervisor.state import Identity, State, Watched
@@ -228,3 +230,25 @@ async def test_a_log_that_has_grown_is_put_aside(settings: PlatformSettings, mon
     log = settings.home / "logs" / "service.log"
     await asyncio.to_thread(log.stat)
     assert log.with_name("service.log.1").read_text() == log.read_text() == "serving\n"
+
+
+async def test_a_preparation_that_fails_is_told_and_does_not_stand_for_good(settings: PlatformSettings) -> None:
+    def _full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    program = replace(fake(settings.home, "service"), prepare=_full)
+    platform = Platform(settings, plan=lambda: plan(program))
+    with pytest.raises(CannotStart, match="No space left on device"):
+        await platform.start()
+    await platform.stop()
+
+
+async def test_three_brokers_agree_on_one_cluster(tmp_path: Path) -> None:
+    """They prepare side by side: each made a cluster of its own once."""
+    kafka = Kafka(tmp_path, brokers=3)
+    programs = kafka.programs()
+    prepared = [program.prepare for program in programs if program.prepare]
+    await asyncio.gather(*(asyncio.to_thread(prepare) for prepare in prepared))
+    found = [(program.directory / "data" / "meta.properties").read_text() for program in programs]
+    clusters = {line for text in found for line in text.splitlines() if line.startswith("cluster.id=")}
+    assert (len(found), len(clusters)) == (3, 1)
