@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 300.0
+LONGEST_AWAY_SECONDS = 30.0
+"""While something outside is away: its return is to be noticed soon, however long it was gone."""
 _SOON = timedelta(milliseconds=1)
 
 Worker = Callable[[Work[Any]], Awaitable[object]]
@@ -111,9 +113,11 @@ class Workers:
         metrics.WORK_SECONDS.labels(self._service, work.name).observe(time.monotonic() - started)
 
     async def _tried(self, duty: Duty, work: Work[Any]) -> str:
+        longest = LONGEST_RETRY_SECONDS
         try:
             await duty.worker(work)
         except Failure as failure:
+            longest = LONGEST_AWAY_SECONDS if isinstance(failure, EngineAway) else longest
             log.info("due work is put off", reason=failure.detail or failure.code, attempts=work.attempts + 1)
         except Exception:
             log.exception("due work failed", attempts=work.attempts + 1)
@@ -122,7 +126,7 @@ class Workers:
                 self._signals.due.set()  # what it led to may be due at once
                 return "done"
             log.debug("due work made no progress", attempts=work.attempts + 1)
-        await self._postponed(duty, work)
+        await self._postponed(duty, work, longest)
         return "failed"
 
     async def _still_due(self, duty: Duty, work: Work[Any]) -> bool:
@@ -132,8 +136,8 @@ class Workers:
             return True
         return now is not None and duty.store.is_due(now.state, work)
 
-    async def _postponed(self, duty: Duty, work: Work[Any]) -> None:
-        pause = min(FIRST_RETRY_SECONDS * 2 ** min(work.attempts, 20), LONGEST_RETRY_SECONDS)
+    async def _postponed(self, duty: Duty, work: Work[Any], longest: float) -> None:
+        pause = min(FIRST_RETRY_SECONDS * 2 ** min(work.attempts, 20), longest)
         until = self._clock.now() + timedelta(seconds=pause * random.uniform(0.8, 1.2)) + _SOON  # noqa: S311
         try:
             await duty.store.postpone(work, until)

@@ -170,6 +170,27 @@ async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
     assert 10 < pauses[5] <= LONGEST_RETRY_SECONDS * 1.2
 
 
+@pytest.mark.parametrize(
+    ("error", "least", "most"), [(EngineAway("away"), 24, 36), (NotYet("later"), 200, 400)], ids=str
+)
+async def test_what_was_away_for_long_is_looked_for_more_often(
+    desk: Desk, error: Exception, least: float, most: float
+) -> None:
+    subject = await desk.due(in_a_while(0))
+    await desk.store.collection.update({"_id": subject}, {"$set": {"due.remind.attempts": 12}})
+
+    async def _fails(_: Work[Diary]) -> None:
+        raise error
+
+    async def _put_off() -> bool:
+        return bool((await desk.document(subject))["due"]["remind"]["attempts"] == 13)
+
+    async with running(desk.workers(_fails)):
+        await wait_until(_put_off)
+    until = (await desk.document(subject))["due"]["remind"]["next"]
+    assert least <= (until - desk.clock.now()).total_seconds() <= most
+
+
 async def test_failing_work_does_not_stop_other_work(desk: Desk) -> None:
     bad = await desk.due(in_a_while(0))
 
