@@ -43,7 +43,12 @@ def _killed(service: str) -> tuple[Fault, ...]:
 
 CASES = (
     Broken("commit_first", "notifications", _killed("notifications"), frozenset({LOST})),
-    Broken("mark_first", "applications", (Fault(6, "engine_away", "kafka", 16),), frozenset({LOST, ORDER})),
+    Broken(
+        "mark_first",
+        "applications",
+        (Fault(6, "engine_away", "kafka", 14), Fault(12, "kill_service", "applications")),
+        frozenset({LOST, ORDER}),
+    ),
     Broken(
         "seen_ignored",
         "applications",
