@@ -50,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--unruly", type=float, default=0.02, help="share of the events whose handlers fail for a while"
     )
+    parser.add_argument("--drain", type=float, help="longest time to rest, in seconds; a busy machine needs more")
     parser.add_argument("--twins", type=float, default=0.25, help="share of the moves that are sent twice at once")
     parser.add_argument("--calm", action="store_true", help="no faults at all: the load and the checker only")
     parser.add_argument("--home", type=Path, help="state, kept afterwards; none: a temporary folder, kept on a failure")
@@ -72,7 +73,7 @@ def _one(given: argparse.Namespace, seed: int) -> int:
             Build(home, given.brokers, seed, given.unruly, files_dir=disk),
             scale,
             Plan(seed, given.rate, twins=given.twins),
-            drain=600 if given.minutes else 120,
+            drain=given.drain or (600 if given.minutes else 120),
             planned=[] if given.calm else None,
         )
         began = time.monotonic()

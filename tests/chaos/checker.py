@@ -183,7 +183,7 @@ def _writes(found: Indexed, applied: Applied, case: Document) -> Iterator[Findin
     if not applied.submitted or applied.service_id == "waste-bin-photo":
         return  # a file sent again is a write again
     moves = 3  # drafted, saved, submitted
-    if applied.pays:
+    if applied.pays and case["state"]["decisions"]:
         moves += 1  # decided by the register
     heard = sum(len(_heard(found, source)) for source in _listened(found, applied.case_id))
     expected = moves + heard
@@ -214,8 +214,9 @@ def _case(found: Indexed, case: Document, *, moved_on: bool) -> Iterator[Finding
     if state["status"] == "draft":
         return
     yield from _once(found, case_id, "application_submitted")
-    yield from _once(found, case_id, "application_complete")
-    yield from _once(found, case_id, "decision_made")
+    goes_on = int(not _unpaid(found, case_id, state))
+    yield from _once(found, case_id, "application_complete", goes_on)
+    yield from _once(found, case_id, "decision_made", goes_on)
     for assessment in state["assessments"]:
         yield from _once(found, case_id, "fee_assessed")
         yield from _demand(found, case_id, assessment)
@@ -225,6 +226,12 @@ def _case(found: Indexed, case: Document, *, moved_on: bool) -> Iterator[Finding
         yield from _notices(found, case_id, decision, moved_on=moved_on)
     yield from _timeline(case)
     yield from _seen(found, case)
+
+
+def _unpaid(found: Indexed, case_id: str, state: Document) -> bool:
+    """Nobody paid the fee that holds it up: its applicant gave up, which is a finding of its own."""
+    open_demands = [row for row in found.demands.get(case_id, []) if row["state"]["status"] == "open"]
+    return state["status"] == "awaiting_payment" and bool(open_demands)
 
 
 def _once(found: Indexed, case_id: str, name: str, expected: int = 1) -> Iterator[Finding]:

@@ -286,6 +286,30 @@ def test_repetitions_are_no_finding() -> None:
     assert whole.found() == []
 
 
+def test_what_nobody_paid_does_not_go_on() -> None:
+    whole = Whole()
+    for name in ("application_complete", "decision_made", "case_closed"):
+        whole.drop(name)
+    whole.case["events"] = whole.case["events"][:2]
+    whole.case |= {"sequence": 2, "published": 2, "version": 4, "seen": {f"payments/{DEMAND}": [0, 1]}}
+    whole.case["state"] |= {"status": "awaiting_payment", "decisions": [], "notices": []}
+    whole.case["state"]["assessments"][0]["settled"] = False
+    whole.drop("payment_received")
+    whole.demand["state"] |= {"status": "open", "received_cents": 0, "bookings": whole.demand["state"]["bookings"][:1]}
+    whole.demand |= {"events": whole.demand["events"][:1], "sequence": 1, "published": 1}
+    whole.world.documents["payments"]["bookings"].pop()
+    whole.world.charges.clear()
+    whole.world.documents["notifications"] = {}
+    whole.world.told = [told for told in whole.world.told if told.stream != "notifications"]
+    whole.positions("payments", {("applications", CASE): 2})
+    whole.positions("notifications", {("applications", CASE): 2})
+    whole.positions("applications", {("payments", DEMAND): 1})
+    applied = whole.truth.journeys[0]
+    applied.checked_out, applied.notice_id, applied.document_sha256 = False, "", ""
+    applied.finished, applied.trouble = False, "gave up: the demand never came"
+    assert {finding.kind for finding in whole.found()} == {STUCK}
+
+
 def test_an_unanswered_draft_may_exist() -> None:
     whole = Whole()
     _unknown_draft(whole)
