@@ -16,7 +16,7 @@ import httpx
 from tests.chaos.truth import Applied, Tally, Truth
 
 _FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+_LONGEST_PAUSE = 3.0
 _AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 PDF = b"%PDF-1.4\n"
 
