@@ -26,7 +26,7 @@ from services.identity import demo
 from tests.e2e import canaries
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-PATIENCE = 45.0
+PATIENCE = 150.0
 
 
 class House:
