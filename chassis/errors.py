@@ -121,6 +121,14 @@ class EngineAway(Failure):
     title = "Temporarily unavailable"
 
 
+class Overloaded(Failure):
+    """More requests at a time than the service can carry: nothing of this one was done."""
+
+    status = 503
+    code = "overloaded"
+    title = "Too busy at present"
+
+
 class OutcomeUnknown(EngineAway):
     """A write may or may not have happened. Repeating it with the same key is safe."""
 

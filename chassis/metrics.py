@@ -11,6 +11,8 @@ HTTP_SECONDS = Histogram(
     "rathaus_http_request_seconds", "Time to answer", ["service", "method", "route", "status"], buckets=_FAST
 )
 
+HTTP_AT_WORK = Gauge("rathaus_http_requests_at_work", "Requests being answered", ["service"])
+
 EVENTS_PUBLISHED = Counter("rathaus_events_published_total", "Events acknowledged by the broker", ["service", "type"])
 PUBLISH_SECONDS = Histogram(
     "rathaus_event_publish_seconds", "From saying an event to its acknowledgement", ["service"], buckets=_SLOW

@@ -40,6 +40,7 @@ class ServiceSettings(BaseSettings):
     http_port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     request_timeout_seconds: float = Field(10, gt=0, description="longest time for a request without a file; then 503")
     upload_timeout_seconds: float = Field(120, gt=0, description="longest time for a request that brings a file")
+    request_concurrency: int = Field(64, ge=1, description="requests answered at a time; more get 503 at once")
     body_limit_bytes: int = Field(1_048_576, gt=0, description="longest request body, other than a file")
     file_limit_bytes: int = Field(52_428_800, gt=0, description="longest file uploaded")
     stop_timeout_seconds: float = Field(10, gt=0, description="time for started work to end after SIGTERM")

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import context, metrics
 from chassis.auth import Verifier
-from chassis.errors import ConfigurationError, EngineAway, Failure, TooLarge
+from chassis.errors import ConfigurationError, EngineAway, Failure, Overloaded, TooLarge
 from chassis.http.access import Access
 from chassis.http.problems import PROBLEM, Problem, on_error
 from chassis.logging import get_logger
@@ -86,6 +86,7 @@ class _Edge:
         self._app = app
         self._service = service
         self._settings = settings
+        self._at_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,11 +97,13 @@ class _Edge:
         status = 500
         started = time.monotonic()
         begun = False
+        give_back: Callable[[], None] = lambda: None  # noqa: E731
 
         async def _send(message: Message) -> None:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 begun = True
+                give_back()
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", here.correlation_id.encode())]
             await send(message)
@@ -115,6 +118,7 @@ class _Edge:
         with context.entered(here, request_id=here.correlation_id):
             try:
                 async with limit:
+                    give_back = self._admit(scope["path"], headers)
                     with at_most(self._settings.database_timeout_seconds):
                         await self._app(scope, self._limited(headers, receive), _going_on)
             except Exception as error:
@@ -124,12 +128,31 @@ class _Edge:
                 answer = await on_error(Request(scope), expected)  # here, so that it has the request's id
                 await answer(scope, receive, _send)
             finally:
+                give_back()
                 route = scope.get("path_template", "none")
                 seconds = time.monotonic() - started
                 method = scope["method"] if scope["method"] in _METHODS else "OTHER"
                 metrics.HTTP_SECONDS.labels(self._service, method, route, str(status)).observe(seconds)
                 if route not in _COMMON:
                     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+    def _admit(self, path: str, headers: Mapping[str, str]) -> Callable[[], None]:
+        """Takes a place among the requests at work until its answer begins; returns what gives it back.
+
+        What could only wait is refused at once: else it times out halfway, is repeated, and so on without end.
+        Files take as long as their way is slow, and no place.
+        """
+        if path in _COMMON or not _is_form(headers):
+            return lambda: None
+        if self._at_work >= self._settings.request_concurrency:
+            raise Overloaded("too many requests at a time: try again")
+        self._count(1)
+        left = [1]
+        return lambda: self._count(-left.pop()) if left else None
+
+    def _count(self, change: int) -> None:
+        self._at_work += change
+        metrics.HTTP_AT_WORK.labels(self._service).set(self._at_work)
 
     def _seconds(self, headers: Mapping[str, str]) -> float:
         return self._settings.request_timeout_seconds if _is_form(headers) else self._settings.upload_timeout_seconds

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from chassis import context
+from chassis import context, metrics
 from chassis.aggregates import Answer, Snapshot, Store
 from chassis.errors import ConfigurationError, NotFound
 from chassis.http import Access, Caller, Paging, Router, after, page, respond
@@ -29,6 +29,7 @@ from contracts.envelope import Event
 from contracts.values import TrustLevel
 from tests.support.diaries import OTHER_TOWN, TOWN, Diary, House, noting, written
 from tests.support.tokens import Issuer
+from tests.support.waiting import wait_until
 
 CANARY = "Erika-Beispiel-1964"
 ISSUER = Issuer()
@@ -392,6 +393,21 @@ async def test_two_editors_do_not_overwrite_each_other(edge: Edge) -> None:
     first = await edge("PUT", place, json=content, headers=keyed)
     again = await edge("PUT", place, json=content, headers=keyed)
     assert (again.status_code, again.content, again.headers["etag"]) == (200, first.content, first.headers["etag"])
+
+
+async def test_too_many_at_a_time_are_refused_at_once(edge: Edge) -> None:
+    hanging = [asyncio.create_task(edge("GET", f"/emitter/v1/{TOWN}/hangs")) for _ in range(64)]
+    at_work = metrics.HTTP_AT_WORK.labels("emitter")
+    await wait_until(lambda: at_work._value.get() == 64)
+    refused = await asyncio.wait_for(edge("GET", PATH), 1)
+    problem(refused, 503, "overloaded")
+    assert refused.headers["retry-after"]
+    assert (await edge("GET", "/livez")).status_code == 200
+    for task in hanging:
+        task.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    await wait_until(lambda: at_work._value.get() == 0)
+    assert (await edge("GET", PATH)).status_code == 200
 
 
 # Pages
