@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from chassis.events.parking import Row, Selection
     from rathaus.operations.installation import Installation
+    from rathaus.operations.trace import Step
     from rathaus.operations.verify import Report
 
 T = TypeVar("T")
@@ -161,9 +162,13 @@ def replay(
     offset = int(start) if start.isdigit() else None
     since = None if start == "beginning" or offset is not None else moment(start)
     moves = _run(planned(here, service, since=since, offset=offset))
+    if not moves:
+        out.print(f"{service} has read nothing, so there is nothing to read again. See also: rathaus read-models")
+        return
     table = Table("topic", "partition", "now at", "goes to", "read again")
     for move in moves:
-        table.add_row(move.topic, str(move.partition), str(move.committed), str(move.target), str(move.events))
+        now = "-" if move.committed is None else str(move.committed)
+        table.add_row(move.topic, str(move.partition), now, str(move.target), str(move.events))
     out.print(table)
     if not yes:
         out.print("Nothing was done. Add --yes to do it.")
@@ -295,7 +300,10 @@ def discard_parked(
 
 
 @cases.command()
-def trace(case: str, as_json: Json = False) -> None:
+def trace(
+    case: Annotated[str, typer.Argument(help="its id, or its reference such as WIT-2026-PTMZP6RAQ9")],
+    as_json: Json = False,
+) -> None:
     """The whole story of a case across services and topics, with times."""
     from rathaus.operations.trace import trace as traced
 
@@ -304,15 +312,24 @@ def trace(case: str, as_json: Json = False) -> None:
         print(json.dumps([step.as_json() for step in steps], indent=1))
         return
     if not steps:
-        out.print("[red]No event tells of this case.[/red]")
+        out.print("[red]No event tells of this case. Name its id, or its reference such as WIT-2026-PTMZP6RAQ9.[/red]")
         raise typer.Exit(2)
-    table = Table("time (UTC)", "after", "service", "event", "#", "in topic", "done by")
+    out.print(f"first event at {steps[0].time:%Y-%m-%d %H:%M:%S} UTC, by the services' clock")
+    out.print(_story(steps))
+
+
+def _story(steps: Sequence[Step]) -> Table:
+    """Fits into 80 columns; who is done with an event is folded, and nothing is cut off."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("after", justify="right", no_wrap=True)
+    for title in ("service", "event", "#"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("done by", overflow="fold")
     for step in steps:
         after = f"{(step.time - steps[0].time).total_seconds():.3f} s"
-        clock = step.time.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        told = "yes" if step.published else "[red]no[/red]"
-        table.add_row(clock, after, step.service, step.name, str(step.sequence), told, ", ".join(step.done_by))
-    out.print(table)
+        done = ", ".join(step.done_by) if step.published else "[red]not in its topic yet[/red]"
+        table.add_row(after, step.service, step.name, str(step.sequence), done)
+    return table
 
 
 @read_models.command("list")

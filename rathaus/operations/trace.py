@@ -46,12 +46,12 @@ class _Told:
 
 
 async def trace(installation: Installation, case: str) -> list[Step]:
-    """All events whose case it is, in the order of their times.
+    """All events of a case, named by its id or its reference, in the order of their times.
 
     Raises:
         EngineAway: an engine can't be reached.
     """
-    told = await _told(installation, case)
+    told = await _told(installation, await _id_of(installation, case))
     steps = []
     places = await _places(installation, {each.envelope.source for each in told.values()})
     for each in told.values():
@@ -74,6 +74,15 @@ async def trace(installation: Installation, case: str) -> list[Step]:
             )
         )
     return sorted(steps, key=lambda step: (step.time, step.service, step.sequence))
+
+
+async def _id_of(installation: Installation, case: str) -> str:
+    for service in SERVICES:
+        async with installation.database(service) as database:
+            for name in await database.names():
+                async for row in database.collection(name).find({"state.case_reference": case}, {"state.case_id": 1}):
+                    return str(row["state"].get("case_id") or row["_id"])
+    return case
 
 
 async def _told(installation: Installation, case: str) -> dict[str, _Told]:

@@ -185,6 +185,15 @@ async def test_a_case_is_told_in_order_with_how_far_it_got(
     assert steps[0].as_json()["data"] == {"line": "a"}
 
 
+async def test_a_case_is_found_by_its_reference_as_well(installation: Installation, emitter: Emitter) -> None:
+    case = a_subject()
+    await emitter.says(case, "a")
+    await emitter.publishes()
+    await emitter.store.collection.update({"_id": case}, {"$set": {"state.case_reference": "STE-2026-KTXNEQ6TXR"}})
+    assert [step.subject for step in await trace(installation, "STE-2026-KTXNEQ6TXR")] == [case]
+    assert await trace(installation, "STE-2026-NOBODYSONE") == []
+
+
 async def test_events_pass_readable_by_case_and_name(
     installation: Installation, house: House, emitter: Emitter
 ) -> None:
