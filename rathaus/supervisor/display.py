@@ -34,7 +34,7 @@ def table(processes: Iterable[Watched], *, figures: bool = False) -> Table:
             str(each.pid or ""),
             *([_memory(each)] if figures else []),
             f"{each.restarts} restarts" if each.restarts and not figures else str(each.restarts or ""),
-            Text(each.reason, overflow="ellipsis", no_wrap=True),
+            Text(each.reason, overflow="fold" if figures else "ellipsis", no_wrap=not figures),
         )
     return made
 

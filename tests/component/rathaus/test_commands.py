@@ -17,7 +17,8 @@ from rich.console import Console
 
 from rathaus.settings import PlatformSettings
 from rathaus.supervisor import Phase, commands
-from rathaus.supervisor.state import State
+from rathaus.supervisor.display import table
+from rathaus.supervisor.state import State, Watched
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -122,6 +123,13 @@ def test_down_ends_the_orphans_of_a_killed_supervisor(settings: PlatformSettings
     assert "left over: engine" in said(console)
     assert commands.down(settings, console=console) == 0
     assert not [each for each in state.processes if each.identity and each.identity.find()]
+
+
+def test_on_a_narrow_terminal_a_reason_is_folded_and_not_cut_off() -> None:
+    narrow = Console(file=io.StringIO(), width=60)
+    reason = "broker: the broker can't be reached: KafkaConnectionError"
+    narrow.print(table([Watched("identity", Phase.UNWELL, reason, restarts=1)], figures=True))
+    assert "KafkaConnectionError" in said(narrow).replace(" ", "").replace("\n", "")
 
 
 def test_status_for_programs_names_processes_and_no_secret(settings: PlatformSettings, console: Console) -> None:
