@@ -173,6 +173,5 @@ def clock_reset() -> None:
 
 
 def _tell(offset: timedelta) -> None:
-    console.print(
-        f"The services' clock is {offset} ahead of the machine's." if offset else "It is the machine's clock."
-    )
+    ahead = timedelta(seconds=round(offset.total_seconds()))
+    console.print(f"The services' clock is {ahead} ahead of the machine's." if offset else "It is the machine's clock.")
