@@ -34,7 +34,7 @@ def run(settings: PlatformSettings, *, once: bool, console: Console | None = Non
     show = Show(console)
     if not settings.kafka_url:
         try:
-            _fetch_jars(show)
+            fetch_jars(show)
         except CannotStart as error:
             console.print(f"\n{error}", markup=False, style="red")
             return FAILED
@@ -47,12 +47,18 @@ def run(settings: PlatformSettings, *, once: bool, console: Console | None = Non
     return code
 
 
-def _fetch_jars(show: Show) -> None:
+def fetch_jars(show: Show) -> None:
     """Kafka's jars, fetched at the first start only: told apart from the demo's own time. Raises CannotStart."""
-    began = time.monotonic()
-    jars.ensure(say=show.line)
-    if (took := time.monotonic() - began) > 2:
-        show.line(f"Kafka's jars took {took:.1f} s; the next start needs none of that.")
+    began, fetched = time.monotonic(), False
+
+    def _say(text: str) -> None:
+        nonlocal fetched
+        fetched = True
+        show.line(text)
+
+    jars.ensure(say=_say)
+    if fetched:
+        show.line(f"Kafka's jars took {time.monotonic() - began:.1f} s; the next start needs none of that.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from rathaus.demo import afterwards, browser, outcome, towns
 from rathaus.demo.door import Away, Door, NotInTime, Refused, eventually
 from rathaus.demo.events import Told
 from rathaus.demo.journeys import CERTIFICATE, WASTE_BIN, Story
-from rathaus.demo.main import to_next_day
+from rathaus.demo.main import fetch_jars, to_next_day
 from rathaus.demo.show import Show, StepFailed
+from rathaus.engines import jars
 
 CASE = "0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"
 EXPECTED = {"applications": ("application_submitted", "decision_made"), "payments": ("payment_requested",)}
@@ -184,6 +185,20 @@ def test_the_clock_is_moved_to_the_next_legal_day(tmp_path: Path, ahead: timedel
     by = to_next_day(file)
     assert timedelta() < by <= timedelta(days=1, hours=1, minutes=1)
     assert legal_date(datetime.now(UTC) + ahead + by) == before + timedelta(days=1)
+
+
+@pytest.mark.parametrize("fetches", [True, False])
+def test_the_time_of_the_jars_is_told_only_when_they_were_fetched(
+    monkeypatch: pytest.MonkeyPatch, fetches: bool
+) -> None:
+    def _ensure(say: Callable[[str], None]) -> None:
+        if fetches:
+            say("fetching 40 jars")
+
+    monkeypatch.setattr(jars, "ensure", _ensure)
+    console = Console(file=io.StringIO(), width=200)
+    fetch_jars(Show(console))
+    assert ("the next start" in console.file.getvalue()) is fetches  # type: ignore[attr-defined]
 
 
 def test_a_failed_step_says_which_and_keeps_its_cause() -> None:
