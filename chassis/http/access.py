@@ -101,7 +101,7 @@ class Access:
         if tenant is not None and not principal.belongs_to(tenant):
             raise NotFound("nothing of yours in this town")
         if not self._allows(principal):
-            raise Forbidden
+            raise Forbidden(self._needed(principal))
         return principal
 
     def _allows(self, principal: Principal) -> bool:
@@ -114,6 +114,18 @@ class Access:
                 return bool(self.scopes & principal.scopes)
             case _:
                 return False
+
+    def _needed(self, principal: Principal) -> str:
+        """What would let such a caller in."""
+        match principal.kind:
+            case "person" if self.persons is not None:
+                return f"a sign-in at trust level {self.persons} or higher is needed"
+            case "staff" if self.staff:
+                return f"one of these roles is needed: {', '.join(sorted(self.staff))}"
+            case "client" if self.scopes:
+                return f"one of these scopes is needed: {', '.join(sorted(self.scopes))}"
+            case _:
+                return f"this isn't open to a {principal.kind}"
 
     async def _check_body(self, request: Request) -> None:
         if request.method not in {"POST", "PUT", "PATCH"} or request.headers.get("content-length") == "0":

@@ -303,6 +303,13 @@ async def test_who_may_not(edge: Edge, headers: dict[str, str], status: int, cod
     assert await edge.store.find(TOWN, {}) == []
 
 
+async def test_who_may_not_is_told_what_is_needed(edge: Edge) -> None:
+    cashier = ISSUER.headers(kind="staff", sub="s", tenant=TOWN, roles=["cashier"])
+    assert "role" in (await edge("GET", PATH, headers=cashier)).json()["detail"]
+    assert "clerk" in (await edge("GET", PATH, headers=cashier)).json()["detail"]
+    assert "trust level" in (await edge("GET", PATH, headers=person(acr="none"))).json()["detail"]
+
+
 async def test_who_may(edge: Edge) -> None:
     assert (await edge("GET", PATH)).status_code == 200
     clerk = ISSUER.headers(kind="staff", sub="s", tenant=TOWN, roles=["clerk"])
