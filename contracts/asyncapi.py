@@ -43,7 +43,7 @@ def asyncapi_document() -> Json:
             "development": {
                 "host": "127.0.0.1:9092",
                 "protocol": "kafka",
-                "description": "The embedded broker that the platform starts on one machine, unless set otherwise.",
+                "description": "The embedded broker with RATHAUS_KAFKA_PORT=9092; else see `rathaus status`.",
             }
         },
         "channels": {topic.stream: _channel(topic) for topic in topics.ALL},
