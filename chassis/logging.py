@@ -28,6 +28,12 @@ _QUOTING = frozenset({"pymongo", "bson", "pydantic_core", "jsonschema_rs", "fast
 """Libraries whose errors quote documents and requests."""
 
 
+def _without_colours(_: object, __: str, event: EventDict) -> EventDict:
+    """Drops uvicorn's wording for terminals, with its escape codes."""
+    event.pop("color_message", None)
+    return event
+
+
 def configure(service: str, settings: ServiceSettings) -> None:
     """Sets up logging for this process."""
     readable = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
@@ -54,7 +60,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _without_colours],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )

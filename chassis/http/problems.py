@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -57,10 +58,16 @@ def of_failure(error: Failure) -> Response:
 def of_validation(error: RequestValidationError) -> Response:
     """What is wrong in the request, by JSON pointer; never what was in it."""
     findings = [
-        {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "code": each["type"], "message": each["msg"]}
+        {"pointer": _pointer(each["type"], each["loc"]), "code": each["type"], "message": each["msg"]}
         for each in error.errors()
     ]
     return problem(422, "invalid", "The content isn't valid", extra={"errors": findings})
+
+
+def _pointer(kind: str, place: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901); of text that isn't JSON, the whole body."""
+    parts = place[:1] if kind == "json_invalid" else place
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 406: "not_acceptable"}
