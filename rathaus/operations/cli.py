@@ -102,16 +102,22 @@ def tail_events(
     wanted = tail.Wanted(town, case, kind)
     here = _here()
 
+    def _tell(event: tail.Passed) -> None:
+        if not as_json:
+            out.print(tail.line(event))
+        elif event.envelope is not None:
+            data = json.loads(event.record.value)
+            print(json.dumps({**event.envelope.model_dump(mode="json", exclude_none=True), "data": data}), flush=True)
+
     async def _show() -> None:
-        start = moment(since) if since else None
-        async for event in tail.passed(here, wanted, since=start, follow=follow):
-            if not as_json:
-                out.print(tail.line(event))
-            elif event.envelope is not None:
-                data = json.loads(event.record.value)
-                print(
-                    json.dumps({**event.envelope.model_dump(mode="json", exclude_none=True), "data": data}), flush=True
-                )
+        passed = tail.passed(here, wanted, since=moment(since) if since else None, follow=follow)
+        if follow:
+            async for event in passed:
+                _tell(event)
+            return
+        found = [event async for event in passed]  # the topics come one after another: in the order of time
+        for event in sorted(found, key=lambda each: each.record.timestamp):
+            _tell(event)
 
     try:
         _run(_show())
