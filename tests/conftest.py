@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from rathaus.engines import Hosted, Kafka, Mongo
 
 
 def pytest_configure() -> None:
-    """A session that is told to end (a time limit, say) ends the engines too."""
+    """A session that is told to end (a time limit, say) ends the engines too; no setting of the caller's gets in."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in [each for each in os.environ if each.startswith("RATHAUS_")]:
+        del os.environ[name]
 
 
 @dataclass(frozen=True, slots=True)
