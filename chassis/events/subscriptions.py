@@ -35,8 +35,3 @@ class Subscriptions:
     def topics(self) -> tuple[Topic, ...]:
         """The topics to read, each once."""
         return tuple(dict.fromkeys(event.topic for event, _ in self._handlers.values()))
-
-    @property
-    def types(self) -> frozenset[str]:
-        """The CloudEvents types listened to."""
-        return frozenset(self._handlers)
