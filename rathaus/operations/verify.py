@@ -37,9 +37,12 @@ class Finding:
 class Line:
     """One subject as its topic tells it."""
 
+    partition: int
     last: int = 0
     """Place of the furthest first occurrence."""
-    partition: int = 0
+    holes: list[str] = field(default_factory=list)
+    moved: str = ""
+    """Where it was first found in another partition. Between partitions there is no order: holes aren't judged."""
 
 
 @dataclass(slots=True)
@@ -122,7 +125,19 @@ async def _lines(installation: Installation, topic: Topic, report: Report) -> di
             report.events += 1
             for finding in _read(record, topic, lines, report):
                 report.add(finding)
+    for source, line in lines.items():
+        for finding in _broken(source, line, topic):
+            report.add(finding)
     return lines
+
+
+def _broken(source: str, line: Line, topic: Topic) -> Iterator[Finding]:
+    """What is wrong with the order of a subject, known only when its whole line was read."""
+    if line.moved:
+        yield Finding("moved_partition", topic.stream, source, line.moved)
+        return
+    for hole in line.holes:
+        yield Finding("hole", topic.stream, source, hole)
 
 
 def _read(record: ConsumerRecord, topic: Topic, lines: dict[str, Line], report: Report) -> Iterator[Finding]:
@@ -135,13 +150,13 @@ def _read(record: ConsumerRecord, topic: Topic, lines: dict[str, Line], report: 
     yield from _odd(record, envelope, topic, where)
     line = lines.setdefault(envelope.source, Line(partition=record.partition))
     place = place_of(envelope)
-    if line.partition != record.partition:
-        yield Finding("moved_partition", topic.stream, envelope.source, f"{where}: before in {line.partition}")
+    if line.partition != record.partition and not line.moved:
+        line.moved = f"{where}: also in {line.partition}"
     if place <= line.last:
         report.repeats += 1
         return
     if not follows(place, line.last):
-        yield Finding("hole", topic.stream, envelope.source, f"{where}: {envelope.sequence} after {line.last % SPAN}")
+        line.holes.append(f"{where}: {envelope.sequence} after {line.last % SPAN}")
     line.last = place
 
 
