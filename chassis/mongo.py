@@ -108,8 +108,8 @@ class Update:
     upsert: bool = False
 
 
-_BULK_PART = 25
-"""Parts go side by side: the embedded server carries out one bulk step by step (8 parts: 3.6 times as fast)."""
+_BULK_PART = 8
+"""Parts go side by side: the embedded server carries out one bulk step by step (1.6 times as fast as parts of 25)."""
 
 
 class Collection:
@@ -174,6 +174,11 @@ class Collection:
         """Changes one document; whether one matched (or was made)."""
         result = await _answered(self._inner.update_one(where, change, upsert=upsert), writing=True)
         return bool(result.matched_count or result.upserted_id is not None)
+
+    async def update_all(self, where: Filter, change: Mapping[str, Any]) -> int:
+        """The same change to each match; how many matched. Each document is changed by itself, not all or none."""
+        result = await _answered(self._inner.update_many(where, change), writing=True)
+        return int(result.matched_count)
 
     async def delete(self, where: Filter) -> bool:
         """Removes one document; whether one matched."""
