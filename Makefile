@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint format contracts docs lock bench chaos chaos-long chaos-sabotage clean
+.PHONY: help setup demo up down test lint format contracts docs lock bench chaos chaos-long chaos-outage chaos-sabotage clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ chaos: $(READY) ## faults of every kind under load, checked: five minutes (SEED=
 
 chaos-long: $(READY) ## the same for MINUTES=30 of load, with longer faults (BROKERS=3, SEED=)
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),30) --brokers $(or $(BROKERS),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-outage: $(READY) ## the broker away for five minutes at half the load it sustains: time to drain
+	@$(BIN)/python -m tests.chaos.outage $(ARGS)
 
 chaos-sabotage: $(READY) ## services broken on purpose: the checker must find each (ten minutes)
 	@$(BIN)/python -m pytest tests/chaos/sabotage_checks.py -s $(ARGS)

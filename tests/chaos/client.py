@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class Plan:
 
     seed: int
     rate: float = 3.0
-    """Journeys that begin each second, on average, whatever became of those before."""
+    """Journeys that begin each second, on average, whatever became of those before; infinite: each after another."""
     most: int = 120
     """Journeys on their way at a time."""
     twins: float = 0.25
@@ -44,6 +45,8 @@ class Plan:
     """Share of the journeys that fetch the notice."""
     beside: float = 0.3
     """Share of the requests that go directly to a second instance, where there is one."""
+    kinds: tuple[int, int, int] = (5, 4, 1)
+    """Weights: a certificate that is paid for, a free change of bins, the same with a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,6 @@ class Load:
     """Monotonic time at which everybody gives up."""
     http: httpx.AsyncClient = field(init=False)
     _no_more: bool = False
-    _count: int = 0
 
     def __post_init__(self) -> None:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
@@ -226,7 +228,10 @@ class Load:
             while not self._no_more:
                 if len(going) < self.plan.most:
                     going.add(asyncio.create_task(self._one(chance)))
-                await asyncio.sleep(chance.expovariate(self.plan.rate))
+                if math.isinf(self.plan.rate) and len(going) >= self.plan.most:
+                    await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    await asyncio.sleep(chance.expovariate(self.plan.rate))
                 going = {each for each in going if not each.done()}
             await asyncio.gather(*going)
         finally:
@@ -250,8 +255,8 @@ class Load:
             applied.trouble = f"an answer without what it should have: {type(error).__name__} {error}"
 
     def _next(self, chance: random.Random) -> Applied:
-        self._count += 1
-        kind = chance.choices(("registration-certificate", "waste-bin-change", "waste-bin-photo"), (5, 4, 1))[0]
+        number = len(self.truth.journeys) + 1
+        kind = chance.choices(("registration-certificate", "waste-bin-change", "waste-bin-photo"), self.plan.kinds)[0]
         pays = kind == "registration-certificate"
         tenant = "witten" if pays else "steinhagen"
         person = chance.choice(PEOPLE[tenant])
@@ -261,11 +266,11 @@ class Load:
                 "family_name": person.family_name,
                 "date_of_birth": person.date_of_birth,
                 "purpose": chance.choice(("employer", "authority", "landlord")),
-                "remark": f"{self._count}",
+                "remark": f"{number}",
             }
         else:
-            data = {"street": f"Beispielweg {self._count}", "house_number": "3a", "persons": 3, "new_size": "120"}
-        return Applied(self._count, tenant, person.slug, kind, pays, data)
+            data = {"street": f"Beispielweg {number}", "house_number": "3a", "persons": 3, "new_size": "120"}
+        return Applied(number, tenant, person.slug, kind, pays, data)
 
 
 class _Journey:

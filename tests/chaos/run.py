@@ -49,7 +49,6 @@ class Order:
     """Longest time to rest, in seconds."""
     planned: list[Fault] | None = None
     """Faults instead of those that the seed gives."""
-    next_day: bool = True
 
 
 @dataclass(slots=True)
@@ -89,21 +88,21 @@ async def run(order: Order, say: Callable[[str], None]) -> Result:
     result = Result(order.plan.seed, Truth())
     async with House(order.build) as house:
         say(f"everything is ready after {time.monotonic() - began:.1f} s")
-        await _furnish(house, order.build.home / "towns")
+        await furnish(house, order.build.home / "towns")
         faults = Faults(house, say)
         await faults.switch("normal")
-        await _rest(house, 60, result, say)
+        await rest(house, 60, result, say)
         load = Load(house.platform.gateway_url, order.plan, result.truth, house.seconds)
         try:
             await _storm(house, order, load, faults, result, say)
         finally:
             result.faults, result.troubles = faults.counts, faults.troubles
-        await _judged(house, order, result, say)
+        await judged(house, result, say, next_day=order.drain / 2)
     result.seconds = time.monotonic() - began
     return result
 
 
-async def _furnish(house: House, folder: Path) -> None:
+async def furnish(house: House, folder: Path) -> None:
     """The sample towns, and a service with a file to hand in."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SAMPLE, folder)
@@ -130,7 +129,7 @@ async def _storm(
         healed, healed_at = time.monotonic(), datetime.now(UTC)
         load.ends = healed + order.drain
         result.longest = dict(load.tally.longest)
-        await asyncio.gather(_rest(house, order.drain, result, say), running)
+        await asyncio.gather(rest(house, order.drain, result, say), running)
         result.drain = time.monotonic() - healed
         result.last_notice = await _last_notice(house, healed_at)
     finally:
@@ -140,22 +139,23 @@ async def _storm(
         await asyncio.gather(storm, running, return_exceptions=True)
 
 
-async def _judged(house: House, order: Order, result: Result, say: Callable[[str], None]) -> None:
-    if order.next_day:
+async def judged(house: House, result: Result, say: Callable[[str], None], *, next_day: float = 0) -> None:
+    """The checker's word; with `next_day` a day passes before, and it may take so many seconds to rest after it."""
+    if next_day:
         clock.advance(house.platform.clock_file, timedelta(days=1, minutes=5))
         await asyncio.sleep(1.5)  # workers look for due work each half second
-        await _rest(house, order.drain / 2, result, say)
+        await rest(house, next_day, result, say)
     say("reading everything")
     found = await world.read(house.installation, house.home, house.files)
-    result.findings = checker.check(found, result.truth, moved_on=order.next_day)
+    result.findings = checker.check(found, result.truth, moved_on=bool(next_day))
     result.report = await verify(house.installation)
     result.orphans, result.leftovers = checker.orphans(found), found.leftovers
     result.events = len(found.told)
     result.repeats = len(found.told) - len({told.envelope.id for told in found.told})
-    _remember(order.build.home, found, result)
+    _remember(house.home, found, result)
 
 
-async def _rest(house: House, seconds: float, result: Result, say: Callable[[str], None]) -> None:
+async def rest(house: House, seconds: float, result: Result, say: Callable[[str], None]) -> None:
     """Until nothing moves, or so many seconds are over; parked events are replayed once a person would."""
     ends, calm, told = time.monotonic() + seconds, 0, time.monotonic()
     while time.monotonic() < ends:

@@ -22,7 +22,8 @@ from rathaus.operations.installation import Installation
 Document = dict[str, Any]
 
 REGISTER_GROUP = "population-register-witten"
-_PAST = datetime(1970, 1, 1, tzinfo=UTC)
+PAST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anything was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,6 @@ async def _restless(collection: Collection, now: datetime) -> dict[str, int]:
     if collection.name == "parked":
         return {status: await collection.count({"status": status}) for status in ("waiting", "parked")}
     return {
-        "unpublished": await collection.count({"unpublished_since": {"$gt": _PAST}}),
+        "unpublished": await collection.count({"unpublished_since": {"$gt": PAST}}),
         "overdue": await collection.count({"due_at": {"$lte": now}}),
     }
