@@ -108,11 +108,12 @@ def logs(
     name: Annotated[str | None, typer.Argument(help="One process, such as payments or kafka; else all.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 15,
+    raw: Annotated[bool, typer.Option("--raw", help="As they stand in the files: JSON, for programs.")] = False,
 ) -> None:
     """Show the last lines of the logs."""
     from rathaus.supervisor import commands
 
-    raise typer.Exit(commands.logs(_settings(), name=name, follow=follow, lines=lines, out=sys.stdout))
+    raise typer.Exit(commands.logs(_settings(), name=name, follow=follow, lines=lines, raw=raw, out=sys.stdout))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -40,6 +41,7 @@ AnyService = Annotated[str | None, typer.Option("--service", "-s", help=f"one of
 def _run(step: Coroutine[Any, Any, T]) -> T:
     from chassis.errors import Failure
 
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it complains of is said below, once
     try:
         return asyncio.run(step)
     except Failure as failure:

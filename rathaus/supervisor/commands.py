@@ -192,8 +192,11 @@ def status(settings: PlatformSettings, *, as_json: bool, console: Console) -> in
     return OK if all(each.phase is Phase.READY for each in state.processes) else FAILED
 
 
-def logs(settings: PlatformSettings, *, name: str | None, follow: bool, lines: int, out: TextIO) -> int:
-    """Prints the last lines of one log, or of all; with `follow` also what comes."""
+def logs(
+    settings: PlatformSettings, *, name: str | None, follow: bool, lines: int, out: TextIO, raw: bool = False
+) -> int:
+    """Prints the last lines of one log, or of all; with `follow` also what comes; `raw` as they stand in the file."""
+    shown = str if raw else readable
     folder = settings.home / "logs"
     files = [folder / f"{name}.log"] if name else sorted(folder.glob("*.log"))
     if not files or not all(file.exists() for file in files):
@@ -204,14 +207,29 @@ def logs(settings: PlatformSettings, *, name: str | None, follow: bool, lines: i
     places: dict[Path, tuple[int, int]] = {}
     for file in files:
         places[file] = _place(file)
-        out.writelines(f"{file.stem:<{width}} | {line}\n" for line in tail(file, lines).splitlines())
+        out.writelines(f"{file.stem:<{width}} | {shown(line)}\n" for line in tail(file, lines).splitlines())
     with suppress(KeyboardInterrupt):
         while follow:
             for file in files:
-                out.writelines(f"{file.stem:<{width}} | {line}\n" for line in _news(file, places))
+                out.writelines(f"{file.stem:<{width}} | {shown(line)}\n" for line in _news(file, places))
             out.flush()
             time.sleep(0.2)
     return OK
+
+
+def readable(line: str) -> str:
+    """A service's line of JSON as a person reads it: time (UTC), level, what happened, the rest. Others as they are."""
+    try:
+        told = json.loads(line)
+        when, level, event = (str(told.pop(name)) for name in ("timestamp", "level", "event"))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return line
+    for known in ("service", "logger"):  # the first stands before the line, the second is for programs
+        told.pop(known, None)
+    trace = told.pop("exception", "")
+    rest = "  ".join(f"{name}={value}" for name, value in told.items())
+    text = f"{when[11:23]} {level:<7} {event}  {rest}".rstrip()
+    return f"{text}\n{trace}" if trace else text
 
 
 def _place(file: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -32,6 +33,7 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Runs it, prints the table."""
     given = _arguments()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients meet the faults, too
     code = 0
     for number in range(given.runs):
         seed = given.seed + number if given.seed is not None else random.SystemRandom().randrange(1, 1_000_000)

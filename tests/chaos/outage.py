@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import math
 import shutil
 import tempfile
@@ -74,6 +75,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="journeys a second, instead of half of what was found")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients meet the outage, too
     home = Path(tempfile.mkdtemp(prefix="outage-"))
     console.print(f"state in {home}")
     drained = asyncio.run(_run(home, given))

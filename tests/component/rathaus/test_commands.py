@@ -152,6 +152,24 @@ def test_logs_show_the_last_lines_of_each(settings: PlatformSettings, console: C
     assert "engine, gateway, service, supervisor" in out.getvalue()
 
 
+def _json(**told: str) -> str:
+    return json.dumps({**told, "level": "error", "timestamp": "2026-11-22T10:11:12.345678Z"})
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("no JSON at all", "no JSON at all"),
+        ("[1, 2]", "[1, 2]"),
+        ('{"event": "half of it"}', '{"event": "half of it"}'),
+        (_json(event="parked", service="x", reason="hole"), "10:11:12.345 error   parked  reason=hole"),
+        (_json(event="failed", exception="a\nb"), "10:11:12.345 error   failed\na\nb"),
+    ],
+)
+def test_logs_are_read_by_people(line: str, shown: str) -> None:
+    assert commands.readable(line) == shown
+
+
 def test_a_log_is_followed_over_its_being_put_aside(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     log.write_text("one\n")
