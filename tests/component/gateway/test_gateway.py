@@ -34,7 +34,10 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     found: dict[str, Any] = answer.json()
     assert found["status"] == status
-    assert set(found) | {"instance"} == {"type", "title", "status", "instance"}
+    assert set(found) - {"instance", "detail"} == {"type", "title", "status"}
+    assert bool(found.get("detail")) == (status not in {408, 431, 500, 502}), (
+        "say what to do, where there is more to say"
+    )
     if status not in {400, 431}:  # refused before they had an id
         assert found["instance"] == f"urn:uuid:{answer.headers['x-request-id']}"
     return found
