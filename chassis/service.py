@@ -128,7 +128,9 @@ class Service:
         await self._patiently("database", self._prepare)
         await self._patiently("broker", self._transport.start)
         if self.subscriptions.topics:
-            self._delivery = Delivery(self.name, self.database, self.subscriptions, self._transport, self.settings)
+            self._delivery = Delivery(
+                self.name, self.database, self.subscriptions, self._transport, self.settings, clock=self.clock
+            )
             await self._patiently("broker", self._delivery.start)
         for read_model in self._read_models:
             await self._patiently("broker", functools.partial(read_model.start, self._transport, self.settings))
@@ -184,7 +186,7 @@ class Service:
                 return
 
     async def _lead(self) -> None:
-        relay = Relay(self.name, self.stores, self._transport, self.database, self.signals, self.settings)
+        relay = Relay(self.name, self.stores, self._transport, self.database, self.signals, self.settings, self.clock)
         workers = Workers(self.name, self._duties, self.clock, self.signals, self.settings)
         while True:
             async with self._lease.held():

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -24,6 +23,7 @@ from pydantic import ValidationError
 
 from chassis import context, metrics
 from chassis.aggregates import Received
+from chassis.clock import Clock, SystemClock
 from chassis.errors import EngineAway, Failure, NotFound, NotYet
 from chassis.events.parking import (
     PARKED,
@@ -101,12 +101,17 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         settings: ServiceSettings,
         *,
         consumer: str = "",
+        clock: Clock | None = None,
     ) -> None:
-        """`consumer` is its name where a service has several; the service's own name else."""
+        """`consumer` is its name where a service has several; the service's own name else.
+
+        `clock` is the one by which events were said, to tell how late their effect is.
+        """
         self._service = service
         self._subscriptions = subscriptions
         self._transport = transport
         self._settings = settings
+        self._clock = clock or SystemClock()
         self._positions = Positions(database, consumer or service)
         self.parking = Parking(database, consumer or service)
         self.group = settings.group_prefix + (consumer or service)
@@ -373,7 +378,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             else:
                 self._recovered(event.envelope.source)
                 self._count(event.envelope, "applied")
-                late = (datetime.now(UTC) - event.envelope.time).total_seconds()
+                late = (self._clock.now() - event.envelope.time).total_seconds()
                 metrics.DELIVERY_SECONDS.labels(self._service).observe(max(late, 0.0))
                 return None
             await asyncio.sleep(pause)

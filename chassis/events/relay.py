@@ -11,6 +11,7 @@ from typing import Any
 
 from chassis import metrics
 from chassis.aggregates import EVENTS_KEPT, Signals, Store, envelope_of
+from chassis.clock import Clock, SystemClock
 from chassis.errors import EngineAway
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
@@ -58,7 +59,10 @@ class Relay:
         database: Database,
         signals: Signals,
         settings: ServiceSettings,
+        clock: Clock | None = None,
     ) -> None:
+        """`clock` is the one by which the stores say their events, to tell how old the unpublished are."""
+        self._clock = clock or SystemClock()
         self._service = service
         self._stores = stores
         self._transport = transport
@@ -127,7 +131,7 @@ class Relay:
                     trouble = away
         if trouble is not None:
             raise trouble
-        age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+        age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
         metrics.UNPUBLISHED.labels(self._service).set(count)
         metrics.UNPUBLISHED_AGE.labels(self._service).set(max(age, 0.0))
 
@@ -193,7 +197,7 @@ class Relay:
         for subject in whole:
             if subject.kept > EVENTS_KEPT:
                 await store.archive(subject.tenant, subject.id, subject.sequence - EVENTS_KEPT // 2)
-        now = datetime.now(UTC)
+        now = self._clock.now()
         for envelope in (envelope for subject in done for envelope in subject.told):
             metrics.EVENTS_PUBLISHED.labels(self._service, envelope.type).inc()
             metrics.PUBLISH_SECONDS.labels(self._service).observe(max((now - envelope.time).total_seconds(), 0.0))

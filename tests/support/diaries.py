@@ -148,7 +148,7 @@ class House:
 
     def relay(self, store: Store[Diary], transport: Transport, database: Database, **changes: Any) -> Relay:
         """A relay of one store."""
-        return Relay("emitter", [store], transport, database, Signals(), self.settings(**changes))
+        return Relay("emitter", [store], transport, database, Signals(), self.settings(**changes), self.clock)
 
     def lease(self, database: Database, seconds: float) -> Lease:
         """One challenger for the emitter's lease."""
@@ -171,7 +171,7 @@ class House:
 
         subscriptions.on(self.noted, handler or _copy)
         transport = await self.transport("reader")
-        delivery = Delivery("reader", database, subscriptions, transport, self.settings(**changes))
+        delivery = Delivery("reader", database, subscriptions, transport, self.settings(**changes), clock=self.clock)
         made = Reader(self, database, copies, delivery)
         self._closing.append(made.stop)
         if start:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
+from prometheus_client import REGISTRY
 
 from chassis.aggregates import Store
 from chassis.clock import FixedClock, SystemClock
@@ -132,6 +133,28 @@ async def test_a_moved_clock_stops_nothing(house: House, days: int) -> None:
     await outbox.says(a_subject(), "tomorrow")
     async with running(outbox.relay()):
         await all_told(outbox, 5)
+
+
+async def test_how_late_an_event_is_tells_the_clock_that_said_it(house: House) -> None:
+    clock = house.moved_clock()
+    database = house.database()
+    store = house.store(database)
+    await store.collection.ensure(store.indexes)
+    outbox = Outbox(house, database, store, await house.transport())
+    await outbox.says(a_subject(), "early")
+    clock.advance(timedelta(seconds=30))
+    before = seconds("publish", "emitter"), seconds("delivery", "reader")
+    async with running(outbox.relay()):
+        await all_told(outbox)
+    assert seconds("publish", "emitter") - before[0] == pytest.approx(30, abs=0.01)
+    await house.reader()
+    await wait_until(lambda: seconds("delivery", "reader") > before[1])
+    assert seconds("delivery", "reader") - before[1] == pytest.approx(30, abs=0.01)
+
+
+def seconds(what: str, service: str) -> float:
+    """All that a service's histogram has seen, added up."""
+    return REGISTRY.get_sample_value(f"rathaus_event_{what}_seconds_sum", {"service": service}) or 0.0
 
 
 async def test_what_is_said_during_a_turn_is_told_too(outbox: Outbox) -> None:
