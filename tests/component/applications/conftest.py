@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,68 +12,31 @@ import httpx
 import pytest
 
 from chassis.clock import FixedClock
-from chassis.events.transport import Transport
-from chassis.peers import Peers
-from chassis.service import Service
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.envelope import Envelope, Event, event_id, id_of, source_of
+from contracts.envelope import id_of
 from services.applications.main import compose
 from services.applications.settings import Settings
+from tests.support import towns
 from tests.support.cases import HASH, NOW
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
-from tests.support.tokens import Issuer
+from tests.support.towns import living, own
 from tests.support.waiting import wait_until
 
 BIN, PAPER = BIN_CHANGE["service_id"], CERTIFICATE["service_id"]
 
 
-class Catalog:
-    """What catalog and identity answer, at their addresses."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, dict[str, Any]] = {}
-        self.away = False
-        self.asked = 0
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/identity/v1/token":
-            return httpx.Response(200, json={"access_token": "token", "expires_in": 900})
-        self.asked += 1
-        assert request.headers["authorization"] == "Bearer token"
-        found = self.answers.get(request.url.path)
-        if self.away:
-            return httpx.Response(503)
-        return httpx.Response(200, json=found) if found else httpx.Response(404)
-
-
-@dataclass
-class Town:
+class Town(towns.Town):
     """A town, its clock, the service, and everybody who speaks to it."""
-
-    tenant: str
-    service: Service
-    clock: FixedClock
-    catalog: Catalog
-    issuer: Issuer
-    http: httpx.AsyncClient
-    outside: Transport
-    sequences: Counter[str] = field(default_factory=Counter)
 
     # Who
 
     def person(self, who: str = "Erika", acr: str = "substantial", tenant: str | None = None) -> dict[str, str]:
         return self.issuer.headers(sub=id_of("account", who), tenant=tenant or self.tenant, acr=acr)
 
-    def clerk(self, tenant: str | None = None, role: str = "clerk") -> dict[str, str]:
-        return self.issuer.headers(kind="staff", sub="clerk-1", tenant=tenant or self.tenant, roles=[role])
-
     def client(self, scope: str, tenant: str | None = None) -> dict[str, str]:
         return self.issuer.headers(kind="client", sub="register", tenant=tenant or self.tenant, scope=scope)
 
     # What
-
-    def url(self, path: str, tenant: str | None = None) -> str:
-        return f"/applications/v1/{tenant or self.tenant}{path}"
 
     async def get(self, path: str, who: dict[str, str], **query: Any) -> httpx.Response:
         return await self.http.get(self.url(path), headers=who, params=query)
@@ -136,38 +96,14 @@ class Town:
 
         return await wait_until(_there, what=f"status {status}")  # type: ignore[return-value]
 
-    async def said(self, case_id: str) -> list[tuple[str, dict[str, Any]]]:
-        """Name and data of what the case said."""
-        found = await self.service.stores[0].events(self.tenant, case_id)
-        return [(envelope.type.split(".")[-2], data) for envelope, data in found]
-
     # What others tell
-
-    async def tell(self, event: Event, subject: str, case: str | None = None, repeat: int = 1) -> None:
-        """Publishes what another service would, in its order; `repeat` delivers it that often."""
-        source = source_of(self.tenant, event.topic.stream, subject)
-        self.sequences[source] += 1
-        sequence = self.sequences[source]
-        envelope = Envelope(
-            id=event_id(source, 0, sequence),
-            source=source,
-            type=event.type(),
-            subject=subject,
-            time=NOW,
-            sequence=sequence,
-            tenant=self.tenant,
-            authority=self.tenant,
-            case=case,
-        )
-        for _ in range(repeat):
-            await (await self.outside.send(event.topic, envelope, event.model_dump(mode="json")))
 
     async def publish(self, given: dict[str, Any], *, wait: bool = True, **fields: Any) -> str:
         """Publishes a version of a service, as catalog would; its id."""
         service_id, version = given["service_id"], given["version"]
         version_id = id_of(self.tenant, service_id, str(version))
         dataref = f"/catalog/v1/{self.tenant}/services/{service_id}/versions/{version}"
-        self.catalog.answers[dataref] = {**given, "tenant": self.tenant}
+        self.neighbours.answers[dataref] = {**given, "tenant": self.tenant}
         event = ServicePublished(
             service_version_id=version_id,
             service_id=service_id,
@@ -197,33 +133,15 @@ class Town:
 
 @pytest.fixture
 async def town(mongo_url: str, kafka_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    mark = uuid4().hex[:12]
     settings = Settings(
-        mongo_url=mongo_url,
-        kafka_url=kafka_url,
-        database_prefix=f"t{mark}_",
-        group_prefix=f"t{mark}.",
+        **own(mongo_url, kafka_url),
         files_dir=tmp_path / "files",
-        work_poll_seconds=0.02,
-        parked_retry_seconds=0.1,
         attachment_limit_bytes=300_000,
         service_urls={"catalog": "http://catalog", "identity": "http://identity"},
     )
-    clock, catalog, issuer = FixedClock(NOW), Catalog(), Issuer()
-    service = compose(settings, clock)
-    await service.peers.close()
-    service.peers = Peers(settings, httpx.MockTransport(catalog))
-    service.verifier = issuer.verifier()
-    outside = Transport(settings, "outside")
-    transport = httpx.ASGITransport(app=service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://applications") as http:
-        await asyncio.gather(service.start(), outside.start())
-        try:
-            yield Town(f"town-{mark}", service, clock, catalog, issuer, http, outside)
-        finally:
-            await outside.stop()
-            await service.database.drop()
-            await service.stop()
+    clock = FixedClock(NOW)
+    async with living(Town, compose(settings, clock), clock) as found:
+        yield found
 
 
 @pytest.fixture

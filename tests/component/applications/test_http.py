@@ -89,7 +89,7 @@ async def test_no_route_crosses_towns(town: Town) -> None:
     elsewhere = f"{town.tenant}-b"
     everybody = (
         town.person(tenant=elsewhere, acr="high"),
-        town.clerk(elsewhere, "admin"),
+        town.staff("admin", tenant=elsewhere),
         town.client("cases:read cases:decide internal", elsewhere),
     )
     for who in everybody:
@@ -133,7 +133,7 @@ async def test_the_authority_sees_no_drafts(papers: Town) -> None:
 async def test_who_may_do_the_authoritys_work(town: Town, method: str, end: str, allowed: set[str]) -> None:
     everybody = {
         "person": town.person(acr="high"),
-        **{role: town.clerk(role=role) for role in ("clerk", "admin", "editor", "cashier")},
+        **{role: town.staff(role) for role in ("clerk", "admin", "editor", "cashier")},
         **{scope: town.client(scope) for scope in ("cases:read", "cases:decide", "internal", "operator")},
     }
     path = f"/applications/v1/{{tenant}}{end}"
@@ -279,7 +279,7 @@ async def test_files_are_streamed_sniffed_and_found_again(papers: Town) -> None:
     path = f"{submission}/attachments/{kept['attachment_id']}"
     for who in (papers.clerk(), papers.client("cases:read"), papers.person()):
         assert (await papers.http.get(path, headers=who)).content == content
-    told = (await papers.said(case_id))[0][1]["attachments"]
+    told = (await papers.events(case_id))[0][1]["attachments"]
     assert told == [{name: kept[name] for name in ("attachment_id", "sha256", "size", "media_type")}]
 
 

@@ -56,7 +56,7 @@ async def test_decided_by_rule_in_the_same_write_and_closed_when_announced(bins:
     answer = await bins.submit(case_id, bins.person(acr="basic"))
     receipt = answer.json()
     assert receipt["status"] == "decided"
-    said = await bins.said(case_id)
+    said = await bins.events(case_id)
     assert [name for name, _ in said] == ["application_submitted", "application_complete", "decision_made"]
     assert all(data["case_id"] == case_id for _, data in said)
 
@@ -73,7 +73,7 @@ async def test_decided_by_rule_in_the_same_write_and_closed_when_announced(bins:
     await _told(bins, case_id, ("announced",), repeat=3)
     case = await bins.until(case_id, "closed")
     assert (case["closed_on"], case["closed_reason"]) == ("2026-03-03", "decided")
-    assert [name for name, _ in await bins.said(case_id)][3:] == ["case_closed"]
+    assert [name for name, _ in await bins.events(case_id)][3:] == ["case_closed"]
     timeline = (await bins.get(f"/applications/{case_id}/timeline", bins.person())).json()
     assert [each["code"] for each in timeline["items"]] == [
         "draft_created",
@@ -119,7 +119,7 @@ async def test_fee_first_then_a_clerk_system_decides(papers: Town) -> None:
     assert (first.status_code, first.json()) == (201, again.json())
     another = await papers.post(f"/cases/{case_id}/decisions", register, decision)
     assert (another.status_code, another.json()["decision_id"]) == (409, first.json()["decision_id"])
-    said = await papers.said(case_id)
+    said = await papers.events(case_id)
     assert [name for name, _ in said] == [
         "application_submitted",
         "fee_assessed",
@@ -159,7 +159,7 @@ async def test_a_clerk_refuses_with_grounds_then_corrects_it(town: Town) -> None
         "replaces": refused.json()["decision_id"],
     }
     assert (await town.post(path, town.clerk(), corrected)).status_code == 201
-    assert [name for name, _ in await town.said(case_id)][2:] == [
+    assert [name for name, _ in await town.events(case_id)][2:] == [
         "decision_made",
         "case_closed",
         "case_reopened",
@@ -175,7 +175,7 @@ async def test_withdrawal(papers: Town) -> None:
     for event in _payments(case):
         await papers.tell(event, DEMAND, case_id)
     await wait_until(lambda: _code(papers, case_id, "payment_received"))
-    assert [name for name, _ in await papers.said(case_id)][2:] == ["application_withdrawn", "case_closed"]
+    assert [name for name, _ in await papers.events(case_id)][2:] == ["application_withdrawn", "case_closed"]
     assert (await papers.post(f"/applications/{case_id}/withdraw", papers.person())).status_code == 409
 
 
@@ -198,7 +198,7 @@ async def test_questions_and_answers_and_a_day_that_passes(town: Town) -> None:
     path = f"/applications/{case_id}/requests/{requests[0]['request_id']}/answer"
     assert (await town.post(path, town.person(), {"answer": "Seit 2019."})).status_code == 200
     assert (await town.post(path, town.person(), {"answer": "Seit 2020."})).status_code == 409
-    said = dict(await town.said(case_id))
+    said = dict(await town.events(case_id))
     answer = await town.http.get(said["information_supplied"]["dataref"], headers=town.clerk())
     assert answer.json()["answer"] == "Seit 2019."
     assert content_hash(answer.json()) == said["information_supplied"]["content_hash"]
@@ -248,7 +248,7 @@ async def test_a_retired_service_takes_no_more_applications(bins: Town) -> None:
 
 
 async def test_what_catalog_cannot_tell_now_is_fetched_later(town: Town) -> None:
-    town.catalog.away = True
+    town.neighbours.away = True
     await town.publish(BIN_CHANGE, wait=False)
 
     async def _early() -> bool:
@@ -256,8 +256,8 @@ async def test_what_catalog_cannot_tell_now_is_fetched_later(town: Town) -> None
         return answer.status_code == 503 and answer.json()["type"].endswith("/not_yet")
 
     await wait_until(_early, what="known, not fetched")
-    await wait_until(lambda: town.catalog.asked > 0)
-    town.catalog.away = False
+    await wait_until(lambda: town.neighbours.asked)
+    town.neighbours.away = False
 
     async def _ready() -> bool:
         town.clock.advance(timedelta(seconds=5))
@@ -273,7 +273,7 @@ async def test_submitting_twice_at_once_submits_once(bins: Town) -> None:
     assert len({each.text for each in same}) == 1
     others = await asyncio.gather(*(bins.submit(case_id) for _ in range(3)))
     assert {each.status_code for each in others} == {409}
-    assert len(await bins.said(case_id)) == 3
+    assert len(await bins.events(case_id)) == 3
 
 
 async def test_news_that_arrive_for_an_unknown_case_wait(bins: Town) -> None:

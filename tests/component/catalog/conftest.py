@@ -17,6 +17,7 @@ from chassis.service import Service
 from services.catalog.main import compose
 from services.catalog.settings import Settings
 from tests.support.tokens import Issuer
+from tests.support.towns import own
 from tests.unit.catalog.samples import TOWNS, sample
 
 
@@ -27,12 +28,8 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def settings(mongo_url: str, kafka_url: str, tmp_path: Path) -> Settings:
-    mark = uuid4().hex[:12]
     return Settings(
-        mongo_url=mongo_url,
-        kafka_url=kafka_url,
-        database_prefix=f"t{mark}_",
-        group_prefix=f"t{mark}.",
+        **own(mongo_url, kafka_url),
         files_dir=tmp_path,
     )
 

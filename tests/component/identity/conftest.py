@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from chassis.service import Service
 from services.identity.main import compose
 from services.identity.settings import BootstrapClient, Settings
+from tests.support.towns import own
 
 OPERATOR_SECRET = "operator's secret for tests"
 SERVICE_SECRET = "a service's secret for tests"
@@ -22,12 +22,8 @@ Composed = Callable[..., Service]
 
 @pytest.fixture
 def settings(mongo_url: str, kafka_url: str, tmp_path: Path) -> Settings:
-    mark = uuid4().hex[:12]
     return Settings(
-        mongo_url=mongo_url,
-        kafka_url=kafka_url,
-        database_prefix=f"t{mark}_",
-        group_prefix=f"t{mark}.",
+        **own(mongo_url, kafka_url),
         files_dir=tmp_path,
         demo_sign_in=True,
         key_secret=SecretStr("a key secret for tests"),

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import httpx
 import pytest
 
 from chassis.clock import FixedClock
-from chassis.events.transport import Transport
-from chassis.peers import Peers
-from chassis.service import Service
 from contracts.applications import (
     Addressee,
     DecisionMade,
@@ -25,60 +18,29 @@ from contracts.applications import (
     Outcome,
     ProceduralLaw,
 )
-from contracts.envelope import Envelope, event_id, id_of, source_of
+from contracts.envelope import id_of
 from contracts.values import TrustLevel
 from services.notifications.letter import hash_of_content
 from services.notifications.main import compose
 from services.notifications.settings import Settings
-from tests.support.tokens import Issuer
+from tests.support import towns
+from tests.support.towns import living, own
 from tests.unit.notifications.decisions import ACCOUNT, CONTENT
 
 NOW = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
 
 
-class Neighbours:
-    """What applications and identity answer, at their addresses."""
+class Town(towns.Town):
+    """A town, its clock, and the service; applications and identity are its neighbours."""
 
-    def __init__(self) -> None:
-        self.answers: dict[str, dict[str, Any]] = {}
-        self.away = False
-        self.asked: list[str] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path
-        if path == "/identity/v1/token":
-            return httpx.Response(200, json={"access_token": "token", "expires_in": 900})
-        self.asked.append(path)
-        assert request.headers["authorization"] == "Bearer token"
-        if self.away:
-            return httpx.Response(503)
-        return httpx.Response(200, json=self.answers[path]) if path in self.answers else httpx.Response(404)
-
-
-@dataclass
-class Town:
-    """A town, its clock, and the service."""
-
-    tenant: str
-    service: Service
-    settings: Settings
-    clock: FixedClock
-    neighbours: Neighbours
-    issuer: Issuer
-    http: httpx.AsyncClient
-    applications: Transport
-    sequences: dict[str, int] = field(default_factory=dict)
+    @property
+    def settings(self) -> Settings:
+        assert isinstance(self.service.settings, Settings)
+        return self.service.settings
 
     def person(self, account_id: str, acr: str = "substantial", tenant: str | None = None) -> dict[str, str]:
         token = self.issuer.token(kind="person", sub=account_id, tenant=tenant or self.tenant, acr=acr)
         return {"Authorization": f"Bearer {token}"}
-
-    def clerk(self, tenant: str | None = None) -> dict[str, str]:
-        token = self.issuer.token(kind="staff", sub="clerk-1", tenant=tenant or self.tenant, roles=["clerk"])
-        return {"Authorization": f"Bearer {token}"}
-
-    def url(self, path: str, tenant: str | None = None) -> str:
-        return f"/notifications/v1/{tenant or self.tenant}{path}"
 
     def account(self, who: str, **changed: Any) -> str:
         """A person whom identity knows."""
@@ -121,25 +83,10 @@ class Town:
         )
         return addressee.model_copy(update=changed)
 
-    async def tell(self, *decisions: DecisionMade, repeat: int = 1) -> None:
-        """Publishes what applications would, in its order; `repeat` delivers it that often."""
+    async def decided(self, *decisions: DecisionMade, repeat: int = 1) -> None:
+        """Tells what applications would."""
         for decision in decisions:
-            case_id = decision.case_id
-            self.sequences[case_id] = sequence = self.sequences.get(case_id, 0) + 1
-            source = source_of(self.tenant, "applications", case_id)
-            envelope = Envelope(
-                id=event_id(source, 0, sequence),
-                source=source,
-                type=DecisionMade.type(),
-                subject=case_id,
-                time=NOW,
-                sequence=sequence,
-                tenant=self.tenant,
-                authority=self.tenant,
-                case=case_id,
-            )
-            for _ in range(repeat):
-                await (await self.applications.send(DecisionMade.topic, envelope, decision.model_dump(mode="json")))
+            await self.tell(decision, decision.case_id, decision.case_id, repeat)
 
     async def notices(self, **query: str) -> list[dict[str, Any]]:
         """As a clerk sees them."""
@@ -148,40 +95,18 @@ class Town:
         found: list[dict[str, Any]] = answer.json()["items"]
         return found
 
-    async def events(self, notice_id: str) -> list[tuple[str, dict[str, Any]]]:
-        """Name and data of what a notice said."""
-        said = await self.service.stores[0].events(self.tenant, notice_id)
-        return [(envelope.type.split(".")[-2], data) for envelope, data in said]
-
     def mails(self) -> list[Path]:
         return sorted((self.settings.outbox / self.tenant).glob("*.eml"))
 
 
 @pytest.fixture
 async def town(mongo_url: str, kafka_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    mark = uuid4().hex[:12]
     settings = Settings(
-        mongo_url=mongo_url,
-        kafka_url=kafka_url,
-        database_prefix=f"t{mark}_",
-        group_prefix=f"t{mark}.",
+        **own(mongo_url, kafka_url),
         files_dir=tmp_path / "files",
-        work_poll_seconds=0.02,
         service_urls={"applications": "http://applications", "identity": "http://identity"},
         portal_url="https://portal.example/{tenant}/mailbox",
     )
-    clock, neighbours, issuer = FixedClock(NOW), Neighbours(), Issuer()
-    service = compose(settings, clock)
-    await service.peers.close()
-    service.peers = Peers(settings, httpx.MockTransport(neighbours))
-    service.verifier = issuer.verifier()
-    applications = Transport(settings, "applications")
-    transport = httpx.ASGITransport(app=service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifications") as http:
-        await asyncio.gather(service.start(), applications.start())
-        try:
-            yield Town(f"town-{mark}", service, settings, clock, neighbours, issuer, http, applications)
-        finally:
-            await applications.stop()
-            await service.database.drop()
-            await service.stop()
+    clock = FixedClock(NOW)
+    async with living(Town, compose(settings, clock), clock) as found:
+        yield found

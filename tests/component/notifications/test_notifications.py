@@ -31,7 +31,7 @@ async def noticed(town: Town, status: str, count: int = 1) -> list[dict[str, Any
 
 
 async def notified(town: Town, *decisions: DecisionMade) -> dict[str, Any]:
-    await town.tell(*decisions)
+    await town.decided(*decisions)
     return (await noticed(town, "notified"))[0]
 
 
@@ -111,7 +111,7 @@ async def test_not_fetched_in_ten_days_is_not_announced(town: Town) -> None:
 async def test_each_addressee_gets_one_notice_however_often_it_is_told(town: Town) -> None:
     third = town.addressee("Kim", account_id=None)
     silent = town.addressee("Jo", consents_to_mailbox=False)
-    await town.tell(town.decision((town.addressee(), third, silent)), repeat=3)
+    await town.decided(town.decision((town.addressee(), third, silent)), repeat=3)
     await noticed(town, "notified")
     others = await noticed(town, "to_be_sent", count=2)
     assert len(await town.notices()) == 3
@@ -128,7 +128,7 @@ async def test_each_addressee_gets_one_notice_however_often_it_is_told(town: Tow
 
 async def test_a_second_decision_of_the_same_case_has_its_own_notice(town: Town) -> None:
     erika = town.addressee()
-    await town.tell(town.decision((erika,)), town.decision((erika,), number=2))
+    await town.decided(town.decision((erika,)), town.decision((erika,), number=2))
     notices = await noticed(town, "notified", count=2)
     assert len({notice["decision_id"] for notice in notices}) == 2
     assert {notice["case_id"] for notice in notices} == {id_of(town.tenant, "case")}
@@ -138,7 +138,7 @@ async def test_a_second_decision_of_the_same_case_has_its_own_notice(town: Town)
 
 @pytest.mark.parametrize("law", [ProceduralLaw.SGB_X, ProceduralLaw.KAG_AO])
 async def test_without_a_rule_for_its_law_nothing_is_provided(town: Town, law: ProceduralLaw) -> None:
-    await town.tell(town.decision((town.addressee(),), procedural_law=law))
+    await town.decided(town.decision((town.addressee(),), procedural_law=law))
     (notice,) = await noticed(town, "rule_missing")
     assert [name for name, _ in await town.events(notice["notice_id"])] == ["notice_issued"]
     erika = town.person(town.account("Erika"))
@@ -199,7 +199,7 @@ async def test_a_document_that_cannot_be_read_is_not_retrieved(town: Town) -> No
 
 async def test_neighbours_that_are_away_are_waited_for(town: Town) -> None:
     town.neighbours.away = True
-    await town.tell(town.decision((town.addressee(),)))
+    await town.decided(town.decision((town.addressee(),)))
     await wait_until(lambda: len(town.neighbours.asked) >= 2, what="an attempt")
     (waiting,) = await noticed(town, "to_render")
     path = town.url(f"/notices/{waiting['notice_id']}/document")
@@ -216,9 +216,9 @@ async def test_neighbours_that_are_away_are_waited_for(town: Town) -> None:
 async def test_content_that_is_not_what_was_decided_is_never_issued(town: Town) -> None:
     decision = town.decision((town.addressee(),))
     town.neighbours.answers[decision.dataref]["title"] = {"de": "Gefälscht", "en": "Forged"}
-    await town.tell(decision)
+    await town.decided(decision)
     await wait_until(lambda: len(town.neighbours.asked) >= 2, what="an attempt")
-    await town.tell(town.decision((town.addressee(),), case="another"))
+    await town.decided(town.decision((town.addressee(),), case="another"))
     await noticed(town, "notified")
     assert len(await noticed(town, "to_render")) == 1
 
@@ -235,7 +235,7 @@ async def test_rendering_twice_after_a_crash_gives_the_same_file(town: Town) -> 
         return await recorded(*given)
 
     store.on_due = _crashing  # type: ignore[method-assign]
-    await town.tell(town.decision((town.addressee(),)))
+    await town.decided(town.decision((town.addressee(),)))
     await wait_until(lambda: tries == 1, what="the first try")
 
     async def _provided() -> bool:
@@ -250,7 +250,7 @@ async def test_rendering_twice_after_a_crash_gives_the_same_file(town: Town) -> 
 async def test_the_mailbox_has_pages_newest_first(town: Town) -> None:
     erika = town.person(town.account("Erika"))
     for number in range(1, 6):
-        await town.tell(town.decision((town.addressee(),), number=number))
+        await town.decided(town.decision((town.addressee(),), number=number))
         await noticed(town, "notified", count=number)
         town.clock.advance(timedelta(minutes=1))
     seen: list[dict[str, Any]] = []
@@ -269,7 +269,7 @@ async def test_the_mailbox_has_pages_newest_first(town: Town) -> None:
 async def test_without_an_address_nobody_is_told_and_the_ten_days_do_not_begin(town: Town) -> None:
     erika = town.addressee()
     town.account("Erika", email="")
-    await town.tell(town.decision((erika,)))
+    await town.decided(town.decision((erika,)))
     (notice,) = await noticed(town, "provided")
     assert notice["provision_ends_on"] is None
     headers = town.person(town.account("Erika", email=""))

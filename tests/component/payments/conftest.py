@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,8 @@ import pytest
 import uvicorn
 
 from chassis.clock import FixedClock
-from chassis.events.transport import Transport
-from chassis.service import Service
 from contracts.applications import ApplicationWithdrawn, FeeAssessed, FeeItem, FeeTiming, Party, Role
-from contracts.envelope import Envelope, event_id, id_of, source_of
+from contracts.envelope import id_of
 from contracts.values import Money
 from examples.payment_provider import handlers as provider_handlers
 from examples.payment_provider.app import create_app
@@ -33,7 +31,7 @@ from services.payments.domain.demands import demand_id_of
 from services.payments.main import compose
 from services.payments.settings import Settings
 from tests.component.payments.fake_provider import FakeProvider
-from tests.support.tokens import Issuer
+from tests.support import towns
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -97,25 +95,13 @@ async def served(app: Any, listener: socket.socket) -> AsyncIterator[None]:
         await running
 
 
-@dataclass
-class Town:
-    """A town, its clock, and the service."""
-
-    tenant: str
-    service: Service
-    clock: FixedClock
-    issuer: Issuer
-    http: httpx.AsyncClient
-    applications: Transport
-    sequences: dict[str, int] = field(default_factory=dict)
+class Town(towns.Town):
+    """A town, its clock, and the service; applications is played."""
 
     # Who
 
     def payer(self, who: str = "Erika", tenant: str | None = None) -> dict[str, str]:
         return self.issuer.headers(sub=id_of(self.tenant, who), tenant=tenant or self.tenant, acr="basic")
-
-    def staff(self, *roles: str, tenant: str | None = None) -> dict[str, str]:
-        return self.issuer.headers(kind="staff", sub="staff-1", tenant=tenant or self.tenant, roles=roles)
 
     def machine(self, scope: str, tenant: str = "*") -> dict[str, str]:
         return self.issuer.headers(kind="client", sub="machine", tenant=tenant, scope=scope)
@@ -146,29 +132,12 @@ class Town:
             case_id=id_of(self.tenant, case), application_id=id_of("application"), withdrawn_on=date(2026, 3, 3)
         )
 
-    async def tell(self, *events: FeeAssessed | ApplicationWithdrawn, repeat: int = 1) -> None:
-        """Publishes what applications would, in its order; `repeat` delivers it that often."""
+    async def assessed(self, *events: FeeAssessed | ApplicationWithdrawn, repeat: int = 1) -> None:
+        """Tells what applications would."""
         for event in events:
-            self.sequences[event.case_id] = sequence = self.sequences.get(event.case_id, 0) + 1
-            source = source_of(self.tenant, "applications", event.case_id)
-            envelope = Envelope(
-                id=event_id(source, 0, sequence),
-                source=source,
-                type=event.type(),
-                subject=event.case_id,
-                time=NOW,
-                sequence=sequence,
-                tenant=self.tenant,
-                authority=self.tenant,
-                case=event.case_id,
-            )
-            for _ in range(repeat):
-                await (await self.applications.send(event.topic, envelope, event.model_dump(mode="json")))
+            await self.tell(event, event.case_id, event.case_id, repeat)
 
     # What payments does
-
-    def url(self, path: str, tenant: str | None = None) -> str:
-        return f"/payments/v1/{tenant or self.tenant}{path}"
 
     def demand_id(self, name: str = "fee") -> str:
         return demand_id_of(self.tenant, id_of(self.tenant, name))
@@ -182,7 +151,7 @@ class Town:
 
     async def owing(self, name: str = "fee", **changed: Any) -> dict[str, Any]:
         """A demand, made by an event."""
-        await self.tell(self.fee(name, **changed))
+        await self.assessed(self.fee(name, **changed))
         return await self.until(lambda: self.demand(name), "the demand")
 
     async def reaches(self, status: str, name: str = "fee") -> dict[str, Any]:
@@ -223,8 +192,7 @@ class Town:
 
     async def said(self, name: str = "fee") -> list[tuple[str, dict[str, Any]]]:
         """Name and data of what a demand said."""
-        found = await self.service.stores[0].events(self.tenant, self.demand_id(name))
-        return [(envelope.type.split(".")[-2], data) for envelope, data in found]
+        return await self.events(self.demand_id(name))
 
     async def names(self, name: str = "fee") -> list[str]:
         return [said for said, _ in await self.said(name)]
@@ -245,47 +213,32 @@ class Town:
         return {row["account"]: row["balance"] for row in (await self.ledger(bookings))["accounts"]}
 
 
-def settings_for(mongo_url: str, kafka_url: str, tmp_path: Path, provider_url: str) -> Settings:
-    mark = uuid4().hex[:12]
-    return Settings(
-        mongo_url=mongo_url,
-        kafka_url=kafka_url,
-        database_prefix=f"t{mark}_",
-        group_prefix=f"t{mark}.",
-        files_dir=tmp_path / "files",
-        work_poll_seconds=0.02,
+@asynccontextmanager
+async def paying(
+    settings: dict[str, Any], provider_url: str, provider: FakeProvider | None = None
+) -> AsyncIterator[Town]:
+    """A town whose service runs and knows that provider."""
+    tenant, clock = towns.a_tenant(), FixedClock(NOW)
+    read = Settings(
+        **settings,
         provider_url=provider_url,
         provider_client_id="town",
         provider_client_secret="a+secret %",
-        provider_timeout_seconds=1,
-        booking_data={"witten": {"object": "1234"}},
+        provider_timeout_seconds=2,
+        booking_data={tenant: {"object": "1234"}},
     )
-
-
-@asynccontextmanager
-async def living(settings: Settings, provider: FakeProvider | None = None) -> AsyncIterator[Town]:
-    """A town whose service runs. Its tenant is its own, since the topics are shared by all tests."""
-    clock, issuer = FixedClock(NOW), Issuer()
-    tenant = f"town-{uuid4().hex[:12]}"
-    settings = settings.model_copy(update={"booking_data": {tenant: {"object": "1234"}}})
-    service = compose(settings, clock, provider)
-    service.verifier = issuer.verifier()
-    applications = Transport(settings, "applications")
-    await applications.start()
-    await service.start()
-    http = httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://payments")
-    try:
-        yield Town(tenant, service, clock, issuer, http, applications)
-    finally:
-        await http.aclose()
-        await applications.stop()
-        await service.database.drop()
-        await service.stop()
+    async with towns.living(Town, compose(read, clock, provider), clock, tenant) as found:
+        yield found
 
 
 @pytest.fixture
-async def town(mongo_url: str, kafka_url: str, tmp_path: Path, bank: Bank) -> AsyncIterator[Town]:
-    async with living(settings_for(mongo_url, kafka_url, tmp_path, bank.url)) as found:
+def settings(mongo_url: str, kafka_url: str, tmp_path: Path) -> dict[str, Any]:
+    return {**towns.own(mongo_url, kafka_url), "files_dir": tmp_path / "files"}
+
+
+@pytest.fixture
+async def town(settings: dict[str, Any], bank: Bank) -> AsyncIterator[Town]:
+    async with paying(settings, bank.url) as found:
         yield found
 
 
@@ -295,6 +248,6 @@ def fake() -> FakeProvider:
 
 
 @pytest.fixture
-async def town_with_fake(mongo_url: str, kafka_url: str, tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Town]:
-    async with living(settings_for(mongo_url, kafka_url, tmp_path, "http://nowhere"), fake) as found:
+async def town_with_fake(settings: dict[str, Any], fake: FakeProvider) -> AsyncIterator[Town]:
+    async with paying(settings, "http://nowhere", fake) as found:
         yield found

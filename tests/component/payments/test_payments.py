@@ -80,7 +80,7 @@ async def test_coming_back_proves_nothing_but_hurries(town: Town, bank: Bank) ->
 
 
 async def test_a_repeated_fee_is_one_demand(town: Town) -> None:
-    await town.tell(town.fee(), repeat=3)
+    await town.assessed(town.fee(), repeat=3)
     await town.reaches("open")
     await town.owing("other", case="other")
     assert await town.names() == ["payment_requested"]
@@ -89,8 +89,8 @@ async def test_a_repeated_fee_is_one_demand(town: Town) -> None:
 
 
 async def test_a_replacing_fee_cancels_the_earlier_one(town: Town) -> None:
-    await town.tell(town.fee(), repeat=2)
-    await town.tell(town.fee("new", 900, replaces=id_of(town.tenant, "fee")), repeat=2)
+    await town.assessed(town.fee(), repeat=2)
+    await town.assessed(town.fee("new", 900, replaces=id_of(town.tenant, "fee")), repeat=2)
     assert (await town.reaches("open", "new"))["amount"]["cents"] == 900
     assert (await town.reaches("cancelled"))["outstanding"]["cents"] == 0
     assert await town.names() == ["payment_requested", "payment_cancelled"]
@@ -103,7 +103,7 @@ async def test_withdrawal_cancels_every_open_demand_of_the_case(town: Town, bank
         await town.owing(name)
     bank.press(await town.redirected("paid"), Status.PAYED)
     await town.reaches("settled", "paid")
-    await town.tell(town.withdrawal(), repeat=2)
+    await town.assessed(town.withdrawal(), repeat=2)
     for name in ("open", "also open"):
         await town.reaches("cancelled", name)
         assert (await town.said(name))[-1][1]["reason"] == "withdrawn"
@@ -256,7 +256,7 @@ async def test_a_provider_that_answers_twice(town: Town, bank: Bank) -> None:
 async def test_late_money_for_a_cancelled_demand_is_booked(town: Town, bank: Bank) -> None:
     await town.owing()
     url = await town.redirected()
-    await town.tell(town.withdrawal())
+    await town.assessed(town.withdrawal())
     await town.reaches("cancelled")
     assert (await town.check_out()).status_code == 409
     bank.press(url, Status.PAYED)
