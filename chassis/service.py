@@ -38,6 +38,9 @@ Set = TypeVar("Set", bound=ServiceSettings)
 
 log = get_logger(__name__)
 
+_SETTINGS = {"database": "RATHAUS_MONGO_URL", "broker": "RATHAUS_KAFKA_URL"}
+"""Where an engine that a service waits for is looked for."""
+
 _LEAD_PAUSE_SECONDS = 0.2
 """Between losing the lease, or a fault, and trying again."""
 
@@ -179,7 +182,7 @@ class Service:
                 await step()
             except EngineAway as away:
                 self._state = f"waiting for the {what}"
-                log.info("waiting", engine=what, reason=away.detail)
+                log.info("waiting", engine=what, reason=away.detail, setting=_SETTINGS[what])
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             else:
