@@ -47,19 +47,24 @@ class Finding:
 
 def findings(service: ServiceAsData, today: date) -> tuple[Finding, ...]:
     """Everything that keeps a version from being published; empty where it may be."""
-    form_findings = tuple(_form(service.form)) if service.form else ()
-    fields = () if form_findings or service.form is None else forms.fields(service.form.schema_)
-    found: list[Finding] = [*form_findings]
+    found: list[Finding] = [*_form(service.form)] if service.form else []
+    sound = _legible(found)
+    fields = forms.fields(service.form.schema_) if service.form and sound else ()
     found += _validity(service, today)
     found += _lists(service)
     found += _channels(service)
-    found += _paths(service, fields) if not form_findings else ()
+    found += _paths(service, fields) if sound else ()
     found += _fees(service)
     if service.notice:
-        found += _notice(service.notice, service.procedure, fields, form_is_sound=not form_findings)
-    if not form_findings:
+        found += _notice(service.notice, service.procedure, fields, form_is_sound=sound)
+    if sound:
         found += _tests(service)
     return tuple(found)
+
+
+def _legible(form_findings: Iterable[Finding]) -> bool:
+    """Whether the form's fields are known all the same, so that what refers to them can be judged too."""
+    return all(each.code in {"unbounded", "not_closed"} for each in form_findings)
 
 
 # Validity, lists, channels
@@ -121,8 +126,8 @@ def _channels(service: ServiceAsData) -> Iterator[Finding]:
 
 def _form(form: Form) -> Iterator[Finding]:
     found = tuple(_schema(form.schema_))
-    if found:
-        yield from found
+    yield from found
+    if not _legible(found):
         return
     fields = forms.fields(form.schema_)
     yield from _code_lists(form, fields)

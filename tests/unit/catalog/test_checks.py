@@ -142,6 +142,13 @@ def test_finds_what_is_wrong_in_fees_and_documents(pointer: str, value: Any, whe
     assert (where, code) in _found(changed(CERTIFICATE, pointer, value))
 
 
+def test_a_text_without_an_end_does_not_hide_what_else_is_wrong() -> None:
+    unbounded = changed(BINS, f"{STREET}/maxLength", ABSENT)
+    assert _found(unbounded) == {(f"{STREET}/maxLength", "unbounded")}
+    both = changed(unbounded, "/notice/facts/0/value", "{{form.nothing}}")
+    assert _found(both) == {(f"{STREET}/maxLength", "unbounded"), ("/notice/facts/0/value", "no_such_field")}
+
+
 def test_a_reference_that_goes_round_is_found() -> None:
     there = changed(
         changed(BINS, f"{SCHEMA}/$defs", {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}),
