@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from faststream import AckPolicy
 from faststream.exceptions import IncorrectState
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
+from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from chassis.errors import ConfigurationError, EngineAway
 from chassis.logging import get_logger
@@ -48,6 +49,18 @@ def translated() -> Iterator[None]:
         yield
     except (KafkaError, OSError, IncorrectState) as error:
         raise EngineAway(f"the broker can't be reached: {type(error).__name__}") from error
+
+
+class _Closing(AioKafkaFastProducerImpl):
+    """FastStream forgets a producer that can't connect, and at each try another one would stay open."""
+
+    async def connect(self, producer: AIOKafkaProducer, *given: Any, **named: Any) -> None:
+        """Connects it, or closes it."""
+        try:
+            await super().connect(producer, *given, **named)
+        except BaseException:
+            await producer.stop()
+            raise
 
 
 class Transport:
@@ -142,6 +155,7 @@ class Transport:
 
     async def _started_producer(self) -> KafkaBroker:
         broker = self._broker(acks="all", enable_idempotence=True, linger_ms=0)
+        broker.config.broker_config.producer = _Closing(parser=None, decoder=None)
         with translated():
             try:
                 await broker.start()

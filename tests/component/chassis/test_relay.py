@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -409,3 +411,13 @@ async def test_a_real_broker_killed_under_load_loses_and_swaps_nothing(outbox: O
                 await asyncio.to_thread(kafka_engine.restart)
         await all_told(outbox, 60)
     await in_order(outbox, subjects, repeats=True)
+
+
+async def test_a_producer_that_cannot_connect_is_closed(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    transport = Transport(house.settings(kafka_url=f"127.0.0.1:{port}"), "emitter")
+    with pytest.raises(EngineAway):
+        await transport.send(house.topic, house.envelope(a_subject(), 1), {})
+    gc.collect()
+    assert "Unclosed" not in caplog.text
