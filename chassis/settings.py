@@ -72,8 +72,8 @@ class ServiceSettings(BaseSettings):
     lease_seconds: float = Field(
         3, gt=0.2, description="a relay whose lease counter stands still this long is taken over"
     )
-    relay_poll_seconds: float = Field(1, gt=0, description="the relay looks for unpublished events at least this often")
-    work_poll_seconds: float = Field(0.5, gt=0, description="due work is looked for at least this often")
+    relay_poll_seconds: float = Field(2, gt=0, description="the relay looks for unpublished events at least this often")
+    work_poll_seconds: float = Field(1, gt=0, description="due work is looked for at least this often")
     work_concurrency: int = Field(16, ge=1, description="due work done at a time")
     delivery_concurrency: int = Field(32, ge=1, description="subjects of one partition handled at a time")
     delivery_attempts: int = Field(

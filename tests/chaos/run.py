@@ -143,7 +143,7 @@ async def judged(house: House, result: Result, say: Callable[[str], None], *, ne
     """The checker's word; with `next_day` a day passes before, and it may take so many seconds to rest after it."""
     if next_day:
         clock.advance(house.platform.clock_file, timedelta(days=1, minutes=5))
-        await asyncio.sleep(1.5)  # workers look for due work each half second
+        await asyncio.sleep(2.5)  # workers look for due work each second
         await rest(house, next_day, result, say)
     say("reading everything")
     found = await world.read(house.installation, house.home, house.files)
