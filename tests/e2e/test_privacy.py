@@ -12,8 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from chassis.events.reading import reader
 from contracts import topics
 from rathaus.demo.door import Door, Refused, eventually
 from rathaus.settings import SERVICES
@@ -182,24 +182,7 @@ async def test_no_metric_holds_anything_personal(house: House) -> None:
 
 async def every_byte_of_the_topics(kafka_url: str) -> AsyncIterator[bytes]:
     """Each record as it lies there: key, headers and value."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_url, group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        places = [TopicPartition(topic.name, number) for topic in topics.ALL for number in range(topic.partitions)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        await consumer.seek_to_beginning()
-        left = sum(ends.values())
-        while left > 0:
-            for records in (await consumer.getmany(timeout_ms=1000)).values():
-                for record in records:
-                    left -= 1
-                    yield b"\n".join(
-                        [
-                            record.key or b"",
-                            record.value or b"",
-                            *(b"%s: %s" % (name.encode(), value or b"") for name, value in record.headers),
-                        ]
-                    )
-    finally:
-        await consumer.stop()
+    async with reader(kafka_url.split(","), [topic.name for topic in topics.ALL]) as found:
+        async for record in found.read(await found.spans()):
+            headers = [b"%s: %s" % (name.encode(), value or b"") for name, value in record.headers]
+            yield b"\n".join([record.key or b"", record.value or b"", *headers])
