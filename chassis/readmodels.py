@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.aggregates import Received
+from chassis.clock import Clock
 from chassis.errors import DuplicateKey, EngineAway
 from chassis.events.delivery import Delivery
 from chassis.events.reading import events_left
@@ -44,9 +45,10 @@ class Pointer:
 class ReadModel:
     """One read model of one service."""
 
-    def __init__(self, service: str, name: str, indexes: Sequence[Index]) -> None:
+    def __init__(self, service: str, name: str, indexes: Sequence[Index], clock: Clock) -> None:
         self.service = service
         self.name = name
+        self._clock = clock
         self._indexes = tuple(indexes)
         self._applied: dict[type[Event], Apply] = {}
         self._database: Database | None = None
@@ -107,7 +109,13 @@ class ReadModel:
             subscriptions.on(event, functools.partial(apply, collection))
         assert self._database is not None  # noqa: S101 - prepare comes before start
         made = Delivery(
-            self.service, self._database, subscriptions, transport, settings, consumer=self.consumer(generation)
+            self.service,
+            self._database,
+            subscriptions,
+            transport,
+            settings,
+            consumer=self.consumer(generation),
+            clock=self._clock,
         )
         await made.start()
         self._consumers[generation] = made

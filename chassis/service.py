@@ -91,7 +91,7 @@ class Service:
 
     def read_model(self, name: str, *indexes: Index) -> ReadModel:
         """A collection made from events alone, that can be made again while it serves."""
-        made = ReadModel(self.name, name, indexes)
+        made = ReadModel(self.name, name, indexes, self.clock)
         self._read_models.append(made)
         return made
 
