@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import httpx
 import pytest
@@ -32,7 +32,7 @@ class Portal:
     slowest: float = 0.0
 
     async def __call__(self, method: str, path: str, **content: Any) -> httpx.Response:
-        headers = {**content.pop("headers", {}), "Idempotency-Key": str(uuid4())}
+        headers = {"Idempotency-Key": str(uuid4()), **content.pop("headers", {})}
         began = time.monotonic()
         answer = await self.client.request(method, path, headers=headers, **content)
         self.slowest = max(self.slowest, time.monotonic() - began)
@@ -48,8 +48,10 @@ class Portal:
         return path
 
     async def submitted(self, path: str) -> httpx.Response:
-        """Hands it in."""
-        return await self("POST", f"{path}/submit", json={"confirmed": True, "consents_to_mailbox": True})
+        """Hands it in: one move, the same key however often it is sent."""
+        headers = {"Idempotency-Key": str(uuid5(NAMESPACE_URL, path))}
+        said = {"confirmed": True, "consents_to_mailbox": True}
+        return await self("POST", f"{path}/submit", headers=headers, json=said)
 
 
 @pytest.fixture
