@@ -9,13 +9,9 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from tests.chaos import checker
 from tests.chaos.client import Plan
@@ -23,11 +19,10 @@ from tests.chaos.disk import small_disk
 from tests.chaos.faults import QUICK, Scale, long_scale, schedule
 from tests.chaos.house import Build
 from tests.chaos.run import Order, Result, run
+from tests.chaos.show import console, longest, print_run, promises, teller
 
 SLOW = 45.0
 """Seconds to rest after which a person will want to see why: the state is kept."""
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
@@ -78,9 +73,8 @@ def _one(given: argparse.Namespace, seed: int) -> int:
             drain=given.drain or (600 if given.minutes else 120),
             planned=[] if given.calm else None,
         )
-        began = time.monotonic()
-        result = asyncio.run(run(order, lambda text: _say(began, text)))
-    _print(result)
+        result = asyncio.run(run(order, teller()))
+    print_run(f"Chaos, seed {result.seed}", _figures(result), result)
     if given.row:
         with given.row.open("a") as file:
             file.write(_row(result) + "\n")
@@ -89,44 +83,22 @@ def _one(given: argparse.Namespace, seed: int) -> int:
     return 0 if result.good else 1
 
 
-def _say(began: float, text: str) -> None:
-    console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
-
-
 def _scale(given: argparse.Namespace, *, disk: bool) -> Scale:
     found = long_scale(given.minutes) if given.minutes else Scale(given.seconds)
     return replace(found, disk=disk)
 
 
-def _print(result: Result) -> None:
-    table = Table(title=f"Chaos, seed {result.seed}", show_header=False)
-    for name, value in _figures(result).items():
-        table.add_row(name, value)
-    console.print(table)
-    for finding in result.findings[:30]:
-        console.print(f"  {finding}", markup=False, style="red")
-    for each in result.report.findings[:10]:
-        console.print(f"  verify: {each}", markup=False, style="red")
-    for trouble in result.troubles:
-        console.print(f"  a fault that could not be made: {trouble}", markup=False, style="yellow")
-    verdict = "every promise was kept" if result.good else "PROMISES WERE BROKEN"
-    console.print(verdict, style="bold green" if result.good else "bold red")
-
-
 def _figures(result: Result) -> dict[str, str]:
-    tally, kinds = result.truth.tally, checker.counts(result.findings)
-    finished = sum(1 for applied in result.truth.journeys if applied.finished)
-    longest = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in sorted(result.longest.items()))
+    tally = result.truth.tally
     return {
-        "journeys": f"{len(result.truth.journeys)}, finished {finished}",
+        "journeys": f"{len(result.truth.journeys)}, finished {result.truth.finished}",
         "requests": f"{tally.requests}, of them twins {tally.twins}",
         "accepted moves": str(tally.accepted),
         "repeated because of": ", ".join(f"{why} {count}" for why, count in tally.repeated.most_common(8)) or "-",
         "events": f"{result.events}, of them repetitions {result.repeats}",
         "faults": f"{result.faults.total()}: " + ", ".join(f"{kind} {n}" for kind, n in sorted(result.faults.items())),
-        **{kind: str(kinds.get(kind, 0)) for kind in checker.KINDS},
-        "verify": "proven" if result.report.proven else f"{dict(result.report.counts)}",
-        "longest without a success": longest,
+        **promises(result),
+        "longest without a success": longest(result.longest),
         "drain": f"{result.drain:.1f} s, last notice after {result.last_notice:.1f} s; left: {result.unrest}",
         "parked and replayed by hand": str(result.replayed),
         "files": f"{result.orphans} that nothing names, {result.leftovers} begun and never finished",
@@ -136,7 +108,7 @@ def _figures(result: Result) -> dict[str, str]:
 
 def _row(result: Result) -> str:
     tally, kinds = result.truth.tally, checker.counts(result.findings)
-    away, longest = max(result.longest.items(), key=lambda each: each[1], default=("-", 0.0))
+    away, seconds = max(result.longest.items(), key=lambda each: each[1], default=("-", 0.0))
     cells = (
         datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         result.seed,
@@ -149,7 +121,7 @@ def _row(result: Result) -> str:
         kinds[checker.ORDER],
         kinds[checker.STUCK] + kinds[checker.WRONG],
         "yes" if result.report.proven else "no",
-        f"{away} {longest:.1f} s",
+        f"{away} {seconds:.1f} s",
         f"{result.drain:.1f} s",
         f"{result.last_notice:.1f} s",
     )

@@ -15,19 +15,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from chassis.errors import Failure
-from tests.chaos import checker
 from tests.chaos.client import Load, Plan
 from tests.chaos.house import Build, House
 from tests.chaos.run import Result, furnish, judged, rest
+from tests.chaos.show import console, longest, print_run, promises, teller
 from tests.chaos.truth import Applied, Truth
 from tests.chaos.world import PAST
 
@@ -40,7 +35,6 @@ REST = 300.0
 WARMING = 10.0
 """Seconds after which caches and connections are warm."""
 
-console = Console(highlight=False, soft_wrap=True)
 Say = Callable[[str], None]
 
 
@@ -79,28 +73,24 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="outage-"))
     console.print(f"state in {home}")
     drained = asyncio.run(_run(home, given))
-    _print(drained, given.seconds)
+    print_run(f"The broker away for {given.seconds:.0f} s", _figures(drained), drained.result)
     if drained.result.good:
         shutil.rmtree(home, ignore_errors=True)
     return 0 if drained.result.good else 1
 
 
 async def _run(home: Path, given: argparse.Namespace) -> Drained:
-    began = time.monotonic()
-
-    def _say(text: str) -> None:
-        console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
-
+    say = teller()
     drained = Drained(Result(given.seed, Truth()))
     async with House(Build(home)) as house:
         await furnish(house, home / "towns")
-        await rest(house, REST, drained.result, _say)
+        await rest(house, REST, drained.result, say)
         drained.sustained = await _sustained(house, drained.result.truth, given)
         drained.rate = given.rate or drained.sustained / 2
-        _say(f"{drained.sustained:.2f} journeys a second; now {drained.rate:.2f} a second")
-        await rest(house, REST, drained.result, _say)
-        await _outage(house, drained, given, _say)
-        await judged(house, drained.result, _say)
+        say(f"{drained.sustained:.2f} journeys a second; now {drained.rate:.2f} a second")
+        await rest(house, REST, drained.result, say)
+        await _outage(house, drained, given, say)
+        await judged(house, drained.result, say)
     return drained
 
 
@@ -109,16 +99,12 @@ async def _sustained(house: House, truth: Truth, given: argparse.Namespace) -> f
     load = Load(house.platform.gateway_url, plan, truth)
     running = asyncio.create_task(load.run())
     await asyncio.sleep(WARMING)
-    began, before = time.monotonic(), _finished(truth)
+    began, before = time.monotonic(), truth.finished
     await asyncio.sleep(given.finding)
-    found = (_finished(truth) - before) / (time.monotonic() - began)
+    found = (truth.finished - before) / (time.monotonic() - began)
     load.stop()
     await running
     return found
-
-
-def _finished(truth: Truth) -> int:
-    return sum(1 for applied in truth.journeys if applied.finished)
 
 
 async def _outage(house: House, drained: Drained, given: argparse.Namespace, say: Say) -> None:
@@ -131,7 +117,7 @@ async def _outage(house: House, drained: Drained, given: argparse.Namespace, say
     await house.hold(BROKER)
     say("the broker is gone")
     await asyncio.sleep(given.seconds)
-    drained.backlog = await _unpublished(house)
+    drained.backlog = await _unpublished(house, datetime.now(UTC))
     asked = truth.journeys[first:]
     submitted = [applied for applied in asked if applied.submitted]
     drained.begun, drained.submitted = len(asked), len(submitted)
@@ -140,7 +126,8 @@ async def _outage(house: House, drained: Drained, given: argparse.Namespace, say
     say(f"the broker comes back; {drained.backlog} events wait, of {len(submitted)} cases")
     answered = asyncio.create_task(house.platform.ready(BROKER, timeout=120))
     answered.add_done_callback(lambda _: setattr(drained, "broker", time.monotonic() - back))
-    await _until_published(house, back_at)
+    while await _unpublished(house, back_at):
+        await asyncio.sleep(0.5)
     drained.published = time.monotonic() - back
     say(f"everything said before is published after {drained.published:.1f} s")
     await answered
@@ -153,32 +140,16 @@ async def _outage(house: House, drained: Drained, given: argparse.Namespace, say
     drained.noticed = await _last_notice(house, submitted, back_at)
 
 
-async def _unpublished(house: House) -> int:
-    """Events said and not yet published."""
+async def _unpublished(house: House, said_before: datetime) -> int:
+    """Events not yet published of the documents that had something to tell then."""
+    where = {"unpublished_since": {"$gt": PAST, "$lt": said_before}}
     count = 0
     for service in house.names:
         async with house.installation.database(service) as database:
             for name in await database.names():
-                fields = {"sequence": 1, "published": 1}
-                async for row in database.collection(name).find({"unpublished_since": {"$gt": PAST}}, fields):
+                async for row in database.collection(name).find(where, {"sequence": 1, "published": 1}):
                     count += row["sequence"] - row["published"]
     return count
-
-
-async def _until_published(house: House, said_before: datetime) -> None:
-    """Until no document has anything to tell that it had to tell then."""
-    where = {"unpublished_since": {"$gt": PAST, "$lt": said_before}}
-    for service in house.names:
-        async with house.installation.database(service) as database:
-            for name in await database.names():
-                while await _any(database.collection(name).count(where)):
-                    await asyncio.sleep(0.5)
-
-
-async def _any(counting: object) -> bool:
-    with suppress(Failure):
-        return bool(await counting)  # type: ignore[misc]
-    return True
 
 
 async def _last_notice(house: House, submitted: list[Applied], back_at: datetime) -> float:
@@ -193,11 +164,9 @@ async def _last_notice(house: House, submitted: list[Applied], back_at: datetime
     return (max(times) - back_at).total_seconds()
 
 
-def _print(drained: Drained, seconds: float) -> None:
-    result = drained.result
-    kinds = checker.counts(result.findings)
-    table = Table(title=f"The broker away for {seconds:.0f} s", show_header=False)
-    for name, value in {
+def _figures(drained: Drained) -> dict[str, str]:
+    result, tally = drained.result, drained.result.truth.tally
+    return {
         "sustained": f"{drained.sustained:.2f} journeys/s",
         "load": f"{drained.rate:.2f} journeys/s",
         "begun while away": f"{drained.begun}, submitted {drained.submitted}",
@@ -205,18 +174,12 @@ def _print(drained: Drained, seconds: float) -> None:
         "broker answers": f"after {drained.broker:.1f} s",
         "all of them published": f"after {drained.published:.1f} s",
         "last notice of them": f"after {drained.noticed:.1f} s",
-        "journeys": f"{len(result.truth.journeys)}, finished {_finished(result.truth)}",
-        "requests": f"{result.truth.tally.requests}, repeated {dict(result.truth.tally.repeated.most_common(5))}",
-        "longest without a success": ", ".join(f"{k} {v:.1f} s" for k, v in sorted(result.truth.tally.longest.items())),
-        **{kind: str(kinds.get(kind, 0)) for kind in checker.KINDS},
-        "verify": "proven" if result.report.proven else f"{dict(result.report.counts)}",
+        "journeys": f"{len(result.truth.journeys)}, finished {result.truth.finished}",
+        "requests": f"{tally.requests}, repeated {dict(tally.repeated.most_common(5))}",
+        "longest without a success": longest(tally.longest),
+        **promises(result),
         "events": f"{result.events}, of them repetitions {result.repeats}",
-    }.items():
-        table.add_row(name, value)
-    console.print(table)
-    for finding in result.findings[:30]:
-        console.print(f"  {finding}", markup=False, style="red")
-    console.print("every promise was kept" if result.good else "PROMISES WERE BROKEN")
+    }
 
 
 if __name__ == "__main__":

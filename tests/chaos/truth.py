@@ -80,3 +80,8 @@ class Truth:
 
     journeys: list[Applied] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def finished(self) -> int:
+        """Journeys that came to their end."""
+        return sum(1 for applied in self.journeys if applied.finished)
