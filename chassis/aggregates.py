@@ -50,8 +50,6 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 REQUESTS_KEPT = 20
-EVENTS_KEPT = 500
-"""Published events past these are moved to `<kind>_archive`; a case says 10 to 30 in its life."""
 CONFLICT_RETRIES = 50
 _NO_EVENTS = {"events": 0}
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from uuid import uuid4
 
 import structlog
+
+from chassis import chance
 
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 """It comes from anybody and goes into events: taken only if it is what W3C Trace Context says."""
@@ -40,8 +40,8 @@ def fresh(
 ) -> Context:
     """A context with a new span; the trace goes on where `traceparent` names one."""
     known = _TRACEPARENT.match(traceparent or "")
-    trace_id = known[1] if known else secrets.token_hex(16)
-    return Context(correlation_id or str(uuid4()), causation_id, trace_id, secrets.token_hex(8))
+    trace_id = known[1] if known else chance.token_hex(16)
+    return Context(correlation_id or chance.new_id(), causation_id, trace_id, chance.token_hex(8))
 
 
 def current() -> Context:

@@ -36,8 +36,11 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 
-_RETRYABLE_CODES = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-"""Server errors that mean "away, or changing its primary" (MongoDB: retryable errors)."""
+_RETRYABLE_CODES = frozenset({6, 7, 89, 91, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436})
+"""Server errors that mean "away, or changing its primary": the driver's own list, whose name is private to it.
+Source: MongoDB specifications, retryable reads."""
+_REFUSED_CODES = frozenset({13, 18})
+"""Unauthorized, AuthenticationFailed: somebody changes users or passwords; tried again, like an engine that is away."""
 
 
 @contextmanager
@@ -53,6 +56,8 @@ def _translated(writing: bool) -> Iterator[None]:
     except OperationFailure as error:
         if error.timeout or error.code in _RETRYABLE_CODES:
             raise (OutcomeUnknown if writing else EngineAway)("the database did not answer in time") from error
+        if error.code in _REFUSED_CODES:
+            raise EngineAway(f"the database refuses this service (error {error.code})") from error
         raise
     except PyMongoError as error:
         if error.timeout:

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Path, Query
 from pydantic import BaseModel, Field
 
+from chassis.clock import Clock
 from chassis.errors import NotFound
-from chassis.events.parking import Parking, Selection, parked_events, parked_rows
+from chassis.events import parking
+from chassis.events.parking import Selection, parked_events, parked_rows
 from chassis.http import Access, Caller, Router
 from chassis.mongo import Database
 
@@ -28,7 +30,7 @@ class Asking(BaseModel):
     asked: int = Field(description="how many subjects", examples=[1])
 
 
-def router(service: str, database: Database) -> Router:
+def router(service: str, database: Database, clock: Clock) -> Router:
     """The routes below `/<service>/v1/operations`."""
     routes = Router(f"/{service}/v1/operations", tags=["operations"])
 
@@ -41,7 +43,7 @@ def router(service: str, database: Database) -> Router:
     ) -> dict[str, Any]:
         """The subjects whose events this service couldn't apply; without content."""
         older = None if older_than_seconds is None else timedelta(seconds=older_than_seconds)
-        rows = parked_rows(database, Selection(subject, reason, older))
+        rows = parked_rows(database, Selection(subject, reason, older), clock.now())
         return {"items": [row.as_json() async for row in rows]}
 
     @routes.get("/parked/{parked_id:path}")
@@ -57,6 +59,6 @@ def router(service: str, database: Database) -> Router:
         _: Annotated[Caller, Depends(OPERATOR)], action: Annotated[Literal["replay", "discard"], Path()], asked: Asked
     ) -> Asking:
         """Asks the partitions' owners to try the events again, or to give up the first of each subject."""
-        return Asking(asked=await Parking(database, service).ask(asked.ids, action))
+        return Asking(asked=await parking.ask(database, asked.ids, action))
 
     return routes

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.aggregates import Received
+from chassis.background import Background
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey, EngineAway
 from chassis.events.delivery import Delivery
@@ -54,7 +55,7 @@ class ReadModel:
         self._database: Database | None = None
         self._pointer = Pointer(1, None)
         self._consumers: dict[int, Delivery] = {}
-        self._following: asyncio.Task[None] | None = None
+        self._background: Background | None = None
 
     def on(self, event: type[Event], apply: Apply) -> None:
         """Calls `apply` for each such event, with the collection of the generation that reads it."""
@@ -88,16 +89,22 @@ class ReadModel:
         )
         await self._collection(self._pointer.live).inner.ensure(self._indexes)
 
-    async def start(self, transport: Transport, settings: ServiceSettings) -> None:
+    async def start(self, transport: Transport, settings: ServiceSettings, background: Background) -> None:
         """Begins to follow the events."""
+        self._background = background
         await self._consume(self._pointer.live, transport, settings)
-        self._following = asyncio.create_task(self._follow(transport, settings), name=f"{self.name}-generations")
+        background.start(
+            self._follow_task, functools.partial(self._follow, transport, settings), every_seconds=LOOK_SECONDS
+        )
+
+    @property
+    def _follow_task(self) -> str:
+        return f"{self.name}: generations"
 
     async def stop(self) -> None:
         """Ends the consumers."""
-        if self._following:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        if self._background:
+            await self._background.stop(self._follow_task)
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers.values()))
         self._consumers.clear()
 
@@ -116,6 +123,7 @@ class ReadModel:
             settings,
             consumer=self.consumer(generation),
             clock=self._clock,
+            background=self._background,
         )
         await made.start()
         self._consumers[generation] = made
@@ -125,6 +133,8 @@ class ReadModel:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look(transport, settings)
+                if self._background:
+                    self._background.succeeded(self._follow_task)
             except EngineAway as away:
                 log.warning("a read model waits for an engine", read_model=self.name, reason=away.detail)
             except Exception:

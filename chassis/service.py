@@ -7,7 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvicorn
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from chassis import metrics, operations
 from chassis.aggregates import Kind, Signals, Store
 from chassis.auth import Verifier
+from chassis.background import Background
 from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.errors import ConfigurationError, EngineAway
 from chassis.events.delivery import Delivery
@@ -41,6 +42,9 @@ log = get_logger(__name__)
 _SETTINGS = {"database": "RATHAUS_MONGO_URL", "broker": "RATHAUS_KAFKA_URL"}
 """Where an engine that a service waits for is looked for."""
 
+_RELAY, _WORKERS, _SWEEPING = "relay", "workers", "sweeping of files"
+"""What the lease holder is watched for. After a fault their time runs on, until it is mended or another one leads."""
+
 _LEAD_PAUSE_SECONDS = 0.2
 """Between losing the lease, or a fault, and trying again."""
 
@@ -48,11 +52,20 @@ _LEAD_PAUSE_SECONDS = 0.2
 class Service:
     """What one service is made of. Compose it, then `run` it (or `start` and `stop` it in a test)."""
 
-    def __init__(self, name: str, settings: ServiceSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        clock: Clock | None = None,
+        database: Database | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Clock, database and transport as the settings say, unless given: a test may bring its own."""
         self.name = name
         self.settings = settings
         self.clock: Clock = clock or (MovableClock(settings.clock_file) if settings.clock_file else SystemClock())
-        self.database = Database(
+        self.database = database or Database(
             settings.mongo_url, settings.database_prefix + name, timeout_seconds=settings.database_timeout_seconds
         )
         self.files: Files = DirectoryFiles(settings.files_dir / name)
@@ -69,10 +82,10 @@ class Service:
         self._at_start: list[Callable[[], Awaitable[object]]] = []
         self._at_stop: list[Callable[[], Awaitable[object]]] = []
         self._app: FastAPI | None = None
-        self._background: asyncio.Task[None] | None = None
+        self.background = Background(settings.background_limit_seconds)
         self._delivery: Delivery | None = None
-        self._transport = Transport(settings, name)
-        self._lease = Lease(self.database, settings.lease_seconds)
+        self._transport = transport or Transport(settings, name)
+        self._lease = Lease(self.database, settings.lease_seconds, on_success=self._lease_answered)
         self._state = "starting"
 
     # Composing
@@ -119,8 +132,13 @@ class Service:
     def app(self) -> FastAPI:
         """The HTTP application."""
         if self._app is None:
-            checks = {"state": self._check_state, "database": self.database.ping, "broker": self._transport.ping}
-            routers = [*self._routers, operations.router(self.name, self.database)]
+            checks = {
+                "state": self._check_state,
+                "database": self.database.ping,
+                "broker": self._transport.ping,
+                "background": self.background.check,
+            }
+            routers = [*self._routers, operations.router(self.name, self.database, self.clock)]
             self._app = create_app(self.name, self.settings, self.verifier, routers, checks)
         return self._app
 
@@ -132,12 +150,20 @@ class Service:
         await self._patiently("broker", self._transport.start)
         if self.subscriptions.topics:
             self._delivery = Delivery(
-                self.name, self.database, self.subscriptions, self._transport, self.settings, clock=self.clock
+                self.name,
+                self.database,
+                self.subscriptions,
+                self._transport,
+                self.settings,
+                clock=self.clock,
+                background=self.background,
             )
             await self._patiently("broker", self._delivery.start)
         for read_model in self._read_models:
-            await self._patiently("broker", functools.partial(read_model.start, self._transport, self.settings))
-        self._background = asyncio.create_task(self._lead(), name=f"{self.name}-lease")
+            await self._patiently(
+                "broker", functools.partial(read_model.start, self._transport, self.settings, self.background)
+            )
+        self.background.start("lease", self._lead)
         self._state = "ok"
         log.info("ready")
 
@@ -150,9 +176,7 @@ class Service:
         await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
         if self._delivery:
             await self._delivery.stop()
-        if self._background:
-            self._background.cancel()
-            await asyncio.gather(self._background, return_exceptions=True)
+        await self.background.stop()
         await self._transport.stop()
         for action in self._at_stop:
             await action()
@@ -189,27 +213,67 @@ class Service:
                 return
 
     async def _lead(self) -> None:
-        relay = Relay(self.name, self.stores, self._transport, self.database, self.signals, self.settings, self.clock)
-        workers = Workers(self.name, self._duties, self.clock, self.signals, self.settings)
+        """Takes the lease again and again; relays and works while it is held.
+
+        An error that nobody foresaw ends it: `Background` logs that and starts it again.
+        """
         while True:
             async with self._lease.held():
-                metrics.LEASE_HELD.labels(self.name).set(1)
-                duties = [asyncio.create_task(relay.run()), asyncio.create_task(self._lease.keep())]
-                if self._named:
-                    duties.append(asyncio.create_task(sweep_forever(self.files, self._named, self.settings)))
-                if self._duties:
-                    duties.append(asyncio.create_task(workers.run()))
-                try:
-                    await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    metrics.LEASE_HELD.labels(self.name).set(0)
-                    for duty in duties:
-                        duty.cancel()
-                    ended = await asyncio.gather(*duties, return_exceptions=True)
-            for problem in ended:
-                if isinstance(problem, Exception):
-                    log.error("a background task ended", exc_info=problem)
+                await self._while_leading()
             await asyncio.sleep(_LEAD_PAUSE_SECONDS)
+
+    async def _while_leading(self) -> None:
+        """Does what only the lease holder does, until one of it ends: as a rule because the lease was lost."""
+        duties = {name: asyncio.create_task(duty(), name=name) for name, duty in self._led().items()}
+        metrics.LEASE_HELD.labels(self.name).set(1)
+        try:
+            await asyncio.wait(duties.values(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            metrics.LEASE_HELD.labels(self.name).set(0)
+            for duty in duties.values():
+                duty.cancel()
+            ended = await asyncio.gather(*duties.values(), return_exceptions=True)
+        for name, problem in zip(duties, ended, strict=True):
+            if isinstance(problem, Exception):
+                log.error("a background task ended and is started again", task=name, exc_info=problem)
+
+    def _led(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What the lease holder does, by name; each is watched from now on, except the two that only help."""
+        relay = Relay(
+            self.name,
+            self.stores,
+            self._transport,
+            self.database,
+            self.signals,
+            self.settings,
+            self.clock,
+            on_success=self._watched(_RELAY),
+        )
+        led: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            _RELAY: relay.run,
+            "keeping the lease": self._lease.keep,
+        }
+        if self.stores:
+            led["change stream"] = relay.watch
+        if self._named:
+            swept = self._watched(_SWEEPING, every_seconds=self.settings.sweep_seconds)
+            led[_SWEEPING] = functools.partial(sweep_forever, self.files, self._named, self.settings, on_success=swept)
+        if self._duties:
+            workers = Workers(
+                self.name, self._duties, self.clock, self.signals, self.settings, on_success=self._watched(_WORKERS)
+            )
+            led[_WORKERS] = workers.run
+        return led
+
+    def _lease_answered(self, another_holds_it: bool) -> None:
+        self.background.succeeded("lease")
+        if another_holds_it:
+            self.background.unwatch(_RELAY, _WORKERS, _SWEEPING)
+
+    def _watched(self, name: str, *, every_seconds: float = 0) -> Callable[[], None]:
+        """Watches a task; what it calls when it got something done."""
+        self.background.watch(name, every_seconds=every_seconds)
+        return functools.partial(self.background.succeeded, name)
 
     async def _check_state(self) -> None:
         if isinstance(self.clock, MovableClock):

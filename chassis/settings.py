@@ -69,12 +69,26 @@ class ServiceSettings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is written")
 
+    background_limit_seconds: float = Field(
+        60, gt=0, description="a service whose relay, workers or the like had no success for so long isn't ready"
+    )
     lease_seconds: float = Field(
         3, gt=0.2, description="a relay whose lease counter stands still this long is taken over"
     )
     relay_poll_seconds: float = Field(2, gt=0, description="the relay looks for unpublished events at least this often")
+    relay_longest_pause_seconds: float = Field(
+        5, gt=0, description="the relay tries again at least this often while the broker or the database is away"
+    )
+    events_kept: int = Field(
+        500, ge=1, description="published events in a document past these are moved to the archive collection"
+    )
     work_poll_seconds: float = Field(1, gt=0, description="due work is looked for at least this often")
     work_concurrency: int = Field(16, ge=1, description="due work done at a time")
+    work_first_retry_seconds: float = Field(0.5, gt=0, description="pause after the first failure of due work; doubled")
+    work_longest_retry_seconds: float = Field(300, gt=0, description="longest pause between two tries of due work")
+    away_longest_retry_seconds: float = Field(
+        30, gt=0, description="the same while something outside is away, so that its return is noticed soon"
+    )
     delivery_concurrency: int = Field(32, ge=1, description="subjects of one partition handled at a time")
     delivery_attempts: int = Field(
         3, ge=1, description="tries of an event that fails in an unknown way, before it is parked"
@@ -82,7 +96,23 @@ class ServiceSettings(BaseSettings):
     delivery_halt_after: int = Field(
         20, ge=1, description="subjects parked for unknown failures within a minute at which the consumer stops instead"
     )
-    parked_retry_seconds: float = Field(1, gt=0, description="events parked as waiting are tried again this often")
+    delivery_halt_window_seconds: float = Field(
+        60, gt=0, description="an unknown failure counts for so long towards stopping the consumer"
+    )
+    delivery_halt_pause_seconds: float = Field(
+        5, gt=0, description="a stopped consumer tries what fails again this often"
+    )
+    delivery_longest_pause_seconds: float = Field(
+        2, gt=0, description="longest pause between two tries of an event while an engine is away"
+    )
+    parked_retry_seconds: float = Field(1, gt=0, description="parked events that are due are looked for this often")
+    parked_first_retry_seconds: float = Field(
+        1, gt=0, description="pause before an event parked as waiting is tried again; doubled"
+    )
+    parked_longest_retry_seconds: float = Field(
+        60, gt=0, description="longest pause between two tries of an event parked as waiting"
+    )
+    watch_seconds: float = Field(5, gt=0, description="a consumer's lag and progress are looked at this often")
     stuck_seconds: float = Field(60, gt=0, description="a consumer with lag and no progress for so long is restarted")
 
 

@@ -16,11 +16,14 @@ Named = Callable[[str], Awaitable[set[str]]]
 """The SHA-256 of every file that a town's documents name."""
 
 
-async def sweep_forever(files: Files, named: Named, settings: ServiceSettings) -> None:
+async def sweep_forever(
+    files: Files, named: Named, settings: ServiceSettings, *, on_success: Callable[[], None] = lambda: None
+) -> None:
     """Sweeps now and then, for as long as the lease is held."""
     while True:
         try:
             await sweep(files, named, settings.orphan_seconds)
+            on_success()
         except (EngineAway, OSError) as error:
             log.warning("files can't be swept at present", reason=type(error).__name__)
         await asyncio.sleep(settings.sweep_seconds)

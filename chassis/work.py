@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chassis import context, metrics
+from chassis import chance, context, metrics
 from chassis.aggregates import Signals, Store, Work
 from chassis.clock import Clock
 from chassis.errors import EngineAway, Failure
@@ -19,10 +17,6 @@ from chassis.settings import ServiceSettings
 
 log = get_logger(__name__)
 
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 300.0
-LONGEST_AWAY_SECONDS = 30.0
-"""While something outside is away: its return is to be noticed soon, however long it was gone."""
 _SOON = timedelta(milliseconds=1)
 
 Worker = Callable[[Work[Any]], Awaitable[object]]
@@ -43,8 +37,16 @@ class Workers:
     """Looks for overdue work and does it, a bounded number at a time, each piece once at a time."""
 
     def __init__(
-        self, service: str, duties: list[Duty], clock: Clock, signals: Signals, settings: ServiceSettings
+        self,
+        service: str,
+        duties: list[Duty],
+        clock: Clock,
+        signals: Signals,
+        settings: ServiceSettings,
+        on_success: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_success` is called whenever the work list could be read, or a slot for its next piece was free."""
+        self._on_success = on_success
         self._service = service
         self._duties = {(duty.store.kind.name, duty.name): duty for duty in duties}
         self._stores = list({id(duty.store): duty.store for duty in duties}.values())
@@ -61,6 +63,7 @@ class Workers:
                 self._signals.due.clear()
                 try:
                     await self._look()
+                    self._on_success()
                 except EngineAway as away:
                     log.warning("due work can't be read", reason=away.detail)
                 await self._wait()
@@ -94,6 +97,7 @@ class Workers:
             log.error("no worker for due work", aggregate=store.kind.name, work=work.name)
             return
         await self._slots.acquire()
+        self._on_success()
         task = asyncio.create_task(self._done(duty, work))
         self._running[place] = task
         task.add_done_callback(lambda _: self._ended(place))
@@ -103,21 +107,21 @@ class Workers:
         self._slots.release()
 
     async def _done(self, duty: Duty, work: Work[Any]) -> None:
-        started = time.monotonic()
+        started = chance.monotonic()
         state: Any = work.snapshot.state
         with context.entered(
             context.fresh(), tenant=work.snapshot.tenant, work=work.name, case=duty.store.kind.case(state)
         ):
             outcome = await self._tried(duty, work)
         metrics.WORK_DONE.labels(self._service, work.name, outcome).inc()
-        metrics.WORK_SECONDS.labels(self._service, work.name).observe(time.monotonic() - started)
+        metrics.WORK_SECONDS.labels(self._service, work.name).observe(chance.monotonic() - started)
 
     async def _tried(self, duty: Duty, work: Work[Any]) -> str:
-        longest = LONGEST_RETRY_SECONDS
+        longest = self._settings.work_longest_retry_seconds
         try:
             await duty.worker(work)
         except Failure as failure:
-            longest = LONGEST_AWAY_SECONDS if isinstance(failure, EngineAway) else longest
+            longest = self._settings.away_longest_retry_seconds if isinstance(failure, EngineAway) else longest
             log.info("due work is put off", reason=failure.detail or failure.code, attempts=work.attempts + 1)
         except Exception:
             log.exception("due work failed", attempts=work.attempts + 1)
@@ -137,10 +141,10 @@ class Workers:
         return now is not None and duty.store.is_due(now.state, work)
 
     async def _postponed(self, duty: Duty, work: Work[Any], longest: float) -> None:
-        pause = min(FIRST_RETRY_SECONDS * 2 ** min(work.attempts, 20), longest)
-        until = self._clock.now() + timedelta(seconds=pause * random.uniform(0.8, 1.2)) + _SOON  # noqa: S311
+        pause = min(self._settings.work_first_retry_seconds * 2 ** min(work.attempts, 20), longest)
+        until = self._clock.now() + timedelta(seconds=pause * chance.between(0.8, 1.2)) + _SOON
         try:
             await duty.store.postpone(work, until)
         except EngineAway as away:
             log.warning("due work can't be put off", reason=away.detail)
-            await asyncio.sleep(FIRST_RETRY_SECONDS)
+            await asyncio.sleep(self._settings.work_first_retry_seconds)

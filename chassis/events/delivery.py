@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,11 +21,13 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
 
-from chassis import context, metrics
+from chassis import chance, context, metrics
 from chassis.aggregates import Received
+from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.errors import EngineAway, Failure, NotFound, NotYet
 from chassis.events.parking import (
+    HOLE,
     PARKED,
     WAITING,
     ParkedSubject,
@@ -50,10 +52,8 @@ T = TypeVar("T")
 
 CHUNK = 500
 _FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 2.0
-_HALT_WINDOW_SECONDS = 60.0
-_HALT_PAUSE_SECONDS = 5.0
-_WATCH_SECONDS = 5.0
+_LAG_SECONDS = 5.0
+"""The longest that the client may take to tell its lag."""
 
 
 @dataclass(slots=True)
@@ -64,6 +64,9 @@ class _Partition:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while events of it are applied, so that a replay of parked ones does not run beside."""
     task: asyncio.Task[None] | None = None
+    """Applies what is in the queue."""
+    drain: asyncio.Task[None] | None = None
+    """Tries parked subjects again."""
     done: int = 0
     """Offset behind the last event done."""
 
@@ -75,18 +78,6 @@ class _Chunk:
     positions: dict[str, int]
     parked: set[str]
     moved: dict[str, int] = field(default_factory=dict)
-
-
-async def patiently(step: Callable[[], Awaitable[T]], what: str) -> T:
-    """Repeats a step for as long as an engine is away, with growing pauses."""
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            return await step()
-        except EngineAway as away:
-            log.warning("waiting for an engine", step=what, reason=away.detail)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -102,29 +93,35 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         *,
         consumer: str = "",
         clock: Clock | None = None,
+        background: Background | None = None,
     ) -> None:
         """`consumer` is its name where a service has several; the service's own name else.
 
-        `clock` is the one by which events were said, to tell how late their effect is.
+        `clock` is the service's: by it parked events are tried again, and told how late their effect is. `background`
+        watches the consumer's tasks; one of its own else.
         """
+        self._name = consumer or service
         self._service = service
         self._subscriptions = subscriptions
         self._transport = transport
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._positions = Positions(database, consumer or service)
-        self.parking = Parking(database, consumer or service)
-        self.group = settings.group_prefix + (consumer or service)
+        self._background = background or Background(settings.background_limit_seconds)
+        self._positions = Positions(database, self._name)
+        self.parking = Parking(database, self._name, self._clock, settings)
+        self.group = settings.group_prefix + self._name
         self._broker: KafkaBroker | None = None
         self._partitions: dict[TopicPartition, _Partition] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._owned: frozenset[TopicPartition] | None = None
+        """What the group gave us; None between a revocation and the next assignment, when nothing is ours. Not asked
+        of the client, which names the old partitions until it has new ones."""
         self._unknown: dict[str, float] = {}
         """Subjects whose handler failed in an unknown way, and when last."""
         self._halted = False
         self._stopping = False
         self._turn = 0
         """Counts rebalances: records fetched before one are not ours to handle after it."""
-        self._progress = time.monotonic()
+        self._progress = chance.monotonic()
 
     # Living
 
@@ -136,10 +133,20 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """
         await self.parking.collection.ensure(self.parking.indexes)
         await self._connect()
-        self._tasks = [
-            asyncio.create_task(self._forever(self._look_at_parked, self._settings.parked_retry_seconds)),
-            asyncio.create_task(self._forever(self._watch, _WATCH_SECONDS)),
-        ]
+        for name, step, seconds in (
+            (self._parked_task, self._look_at_parked, self._settings.parked_retry_seconds),
+            (self._watch_task, self._watch, self._settings.watch_seconds),
+        ):
+            forever = functools.partial(self._forever, name, step, seconds)
+            self._background.start(name, forever, every_seconds=seconds)
+
+    @property
+    def _parked_task(self) -> str:
+        return f"{self._name}: parked events"
+
+    @property
+    def _watch_task(self) -> str:
+        return f"{self._name}: watch over the consumer"
 
     async def _connect(self) -> None:
         names = [topic.name for topic in self._subscriptions.topics]
@@ -148,15 +155,12 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def stop(self) -> None:
         """Ends the chunks that were begun, commits them, leaves the group."""
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.stop(self._parked_task, self._watch_task)
+        await _ended(partition.drain for partition in self._partitions.values())
         working = [partition.task for partition in self._partitions.values() if partition.task]
         if working:
             _, late = await asyncio.wait(working, timeout=self._settings.stop_timeout_seconds / 2)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await _ended(late)
         await self._disconnect()
 
     async def _disconnect(self) -> None:
@@ -169,11 +173,12 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("the consumer was dropped rather than closed", reason=describe(error))
 
-    async def _forever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
+    async def _forever(self, name: str, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
                 await step()
+                self._background.succeeded(name)
             except EngineAway as away:
                 log.warning("waiting for an engine", reason=away.detail)
             except Exception:
@@ -191,18 +196,21 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     # Records in
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Gives up what is unfinished: whoever gets the partition reads from the last commit."""
-        self._turn += 1
-        gone = [self._partitions.pop(each) for each in revoked if each in self._partitions]
-        tasks = [partition.task for partition in gone if partition.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
+        """Gives up all that is unfinished: whoever gets a partition reads from its last commit.
 
-    async def on_partitions_assigned(self, _: Iterable[TopicPartition]) -> None:
-        """Nothing: records may arrive before this ends, so state is made with the first of them."""
-        self._progress = time.monotonic()
+        All, not only what is named: a rebalance takes everything (aiokafka's assignors are eager), and what was made
+        here before an assignment came may be unknown to the client.
+        """
+        self._turn += 1
+        self._owned = None
+        gone, self._partitions = self._partitions, {}
+        await _ended(task for partition in gone.values() for task in (partition.task, partition.drain))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Records may arrive before this: their partition's state is made with the first of them."""
+        self._owned = frozenset(assigned)
+        self._progress = chance.monotonic()
 
     async def _on_records(self, records: tuple[ConsumerRecord, ...], turn: int) -> None:
         if turn != self._turn:
@@ -226,7 +234,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 await self._until_applied(records)
             await self._commit(place, records[-1].offset + 1)
             partition.done = records[-1].offset + 1
-            self._progress = time.monotonic()
+            self._progress = chance.monotonic()
         if not self._stopping:
             with contextlib.suppress(IllegalStateError, EngineAway):
                 self._consumer.resume(place)
@@ -238,7 +246,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 return await self._apply_all(records)
             except Exception:
                 log.exception("a chunk of events failed", topic=records[0].topic, partition=records[0].partition)
-                await asyncio.sleep(_LONGEST_PAUSE)
+                await asyncio.sleep(self._longest_pause)
 
     async def _commit(self, place: TopicPartition, offset: int) -> None:
         pause = _FIRST_PAUSE
@@ -251,9 +259,24 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             except (KafkaError, EngineAway) as error:
                 log.warning("offset can't be committed at present", reason=describe(error))
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                pause = min(pause * 2, self._longest_pause)
             else:
                 return
+
+    @property
+    def _longest_pause(self) -> float:
+        return self._settings.delivery_longest_pause_seconds
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]], what: str) -> T:
+        """Repeats a step for as long as an engine is away, with growing pauses."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await step()
+            except EngineAway as away:
+                log.warning("waiting for an engine", step=what, reason=away.detail)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._longest_pause)
 
     # Applying
 
@@ -261,8 +284,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         read = [(record, _envelope_of(record)) for record in records]
         sources = {envelope.source for _, envelope in read if isinstance(envelope, Envelope)}
         positions, parked = await asyncio.gather(
-            patiently(lambda: self._positions.load(sources), "positions"),
-            patiently(lambda: self.parking.parked_among(sources), "parked"),
+            self._patiently(lambda: self._positions.load(sources), "positions"),
+            self._patiently(lambda: self.parking.parked_among(sources), "parked"),
         )
         chunk = _Chunk(positions, parked)
         lines: dict[bytes, list[tuple[ConsumerRecord, Envelope | EnvelopeError]]] = {}
@@ -278,7 +301,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         async with asyncio.TaskGroup() as group:
             for events in lines.values():
                 group.create_task(_line(events))
-        await patiently(lambda: self._positions.save(chunk.moved), "positions")
+        await self._patiently(lambda: self._positions.save(chunk.moved), "positions")
 
     async def _one(self, record: ConsumerRecord, envelope: Envelope | EnvelopeError, chunk: _Chunk) -> None:
         if isinstance(envelope, EnvelopeError):
@@ -302,11 +325,11 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if stored.at <= chunk.positions.get(source, 0):
             self._count(envelope, "ignored")  # a repetition of what was done before: not the first of those parked
             return True
-        if await patiently(lambda: self.parking.join(self.parking.id_of(source), stored), "parking"):
+        if await self._patiently(lambda: self.parking.join(self.parking.id_of(source), stored), "parking"):
             self._count(envelope, "parked")
             return True
         chunk.parked.discard(source)
-        chunk.positions.update(await patiently(lambda: self._positions.load([source]), "positions"))
+        chunk.positions.update(await self._patiently(lambda: self._positions.load([source]), "positions"))
         return False
 
     async def _park(self, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: _Chunk) -> None:
@@ -314,9 +337,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if source in chunk.moved:
             # First what was done of the subject: its parked line must not begin before that.
             moved = {source: chunk.moved[source]}
-            await patiently(lambda: self._positions.save(moved), "positions")
+            await self._patiently(lambda: self._positions.save(moved), "positions")
         document_id = self.parking.id_of(source)
-        await patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
         chunk.parked.add(source)
         self._count(envelope, "parked")
         log.log(
@@ -330,9 +353,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         )
 
     async def _park_undecodable(self, record: ConsumerRecord) -> None:
-        document_id = f"{self._service}#{record.topic}/{record.partition}/{record.offset}"
+        document_id = f"{self._name}#{record.topic}/{record.partition}/{record.offset}"
         trouble = Trouble(PARKED, "undecodable", "EnvelopeError")
-        await patiently(
+        await self._patiently(
             lambda: self.parking.park(document_id, "", Stored.of(record, record.offset), trouble), "parking"
         )
         log.error(
@@ -343,7 +366,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _applied(self, envelope: Envelope, stored: Stored, last: int | None) -> Trouble | None:
         """Applies one event; why it can't be, if it can't."""
         if not follows(stored.at, last):
-            return Trouble(WAITING, "hole", f"sequence {envelope.sequence} came, something before it is missing")
+            return Trouble(WAITING, HOLE, f"sequence {envelope.sequence} came, something before it is missing")
         found = self._subscriptions.find(envelope.type)
         if found is None:
             self._count(envelope, "ignored")
@@ -374,7 +397,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 if attempt >= self._settings.delivery_attempts and not self._halts(event.envelope.source):
                     return Trouble(PARKED, "failed", describe(error))
                 if self._halted:
-                    await asyncio.sleep(_HALT_PAUSE_SECONDS)
+                    await asyncio.sleep(self._settings.delivery_halt_pause_seconds)
             else:
                 self._recovered(event.envelope.source)
                 self._count(event.envelope, "applied")
@@ -382,11 +405,11 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 metrics.DELIVERY_SECONDS.labels(self._service).observe(max(late, 0.0))
                 return None
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, self._longest_pause)
 
     def _halts(self, source: str) -> bool:
         """Whether so much fails at once that the fault must be ours: then the consumer stands and alerts."""
-        self._unknown[source] = time.monotonic()
+        self._unknown[source] = chance.monotonic()
         self._judge()
         return self._halted
 
@@ -396,8 +419,9 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._judge()
 
     def _judge(self) -> None:
-        now = time.monotonic()
-        self._unknown = {each: at for each, at in self._unknown.items() if now - at <= _HALT_WINDOW_SECONDS}
+        now = chance.monotonic()
+        window = self._settings.delivery_halt_window_seconds
+        self._unknown = {each: at for each, at in self._unknown.items() if now - at <= window}
         halted = len(self._unknown) > self._settings.delivery_halt_after
         if halted == self._halted:
             return
@@ -414,29 +438,38 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     # Parked subjects: the partition's owner tries them again, or does what was asked
 
     async def _look_at_parked(self) -> None:
+        """Starts a task for each of our partitions with parked subjects that are due. A revocation ends it."""
+        turn = self._turn
+        due: dict[TopicPartition, list[str]] = {}
         async for row in self.parking.to_look_at():
-            place = TopicPartition(row["topic"], row["partition"])
-            partition = self._partitions.get(place)
-            if partition is None and not self._owns(row["topic"], row["partition"]):
-                continue
-            if partition is None:
-                partition = self._partitions.setdefault(place, _Partition())
-            async with partition.lock:
-                if self._partitions.get(place) is partition:  # else it went elsewhere while we waited
-                    await self._drain(row["_id"])
-        for status, count in (await self.parking.counts()).items():
+            due.setdefault(TopicPartition(row["topic"], row["partition"]), []).append(row["_id"])
+        counts = await self.parking.counts()
+        if turn == self._turn and not self._stopping:
+            for place, document_ids in due.items():
+                if place in (self._owned or ()):
+                    self._begin_drain(self._partitions.setdefault(place, _Partition()), document_ids)
+        for status, count in counts.items():
             metrics.EVENTS_PARKED.labels(self._service, status).set(count)
 
-    def _owns(self, topic: str, number: int) -> bool:
-        try:
-            return TopicPartition(topic, number) in self._consumer.assignment()
-        except EngineAway:
-            return False
+    def _begin_drain(self, partition: _Partition, document_ids: list[str]) -> None:
+        if partition.drain is None or partition.drain.done():
+            partition.drain = asyncio.create_task(self._drain_all(partition, document_ids))
+
+    async def _drain_all(self, partition: _Partition, document_ids: list[str]) -> None:
+        for document_id in document_ids:
+            try:
+                async with partition.lock:
+                    await self._drain(document_id)
+            except EngineAway as away:
+                log.warning("waiting for an engine", step="parked", reason=away.detail)
+                return
+            except Exception:
+                log.exception("a parked subject could not be tried again", parked=document_id)
 
     async def _drain(self, document_id: str) -> None:
         while subject := await self.parking.load(document_id):
             if not subject.events:
-                await self.parking.settled(document_id, -1)
+                await self.parking.settled(subject)
                 return
             if not await self._drained_one(subject):
                 return
@@ -449,34 +482,37 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             return await self._drained_undecodable(subject, stored)
         source = envelope.source
         last = (await self._positions.load([source])).get(source)
-        if subject.asked == "discard":
-            await self._discarded(subject, stored, envelope)
+        behind_a_hole = not follows(stored.at, last)
+        if subject.asks_to_discard(behind_a_hole=behind_a_hole):
+            await self._discarded(subject, stored, envelope, behind_a_hole=behind_a_hole)
             return True
         trouble = await self._applied(envelope, stored, last)
         if trouble is not None:
             await self.parking.again(subject, trouble)
             return False
         await self._positions.save({source: stored.at})
-        await self.parking.settled(subject.id, stored.at)
+        await self.parking.settled(subject)
         return True
 
     async def _drained_undecodable(self, subject: ParkedSubject, stored: Stored) -> bool:
-        if subject.asked == "discard":
+        if subject.asks_to_discard(behind_a_hole=False):
             log.warning("parked bytes discarded", topic=stored.topic, partition=stored.partition, offset=stored.offset)
-            await self.parking.settled(subject.id, stored.at)
+            await self.parking.settled(subject)
             return True
         await self.parking.again(subject, Trouble(PARKED, "undecodable", "EnvelopeError"))
         return False
 
-    async def _discarded(self, subject: ParkedSubject, stored: Stored, envelope: Envelope) -> None:
+    async def _discarded(
+        self, subject: ParkedSubject, stored: Stored, envelope: Envelope, *, behind_a_hole: bool
+    ) -> None:
         """Gives up the first event; behind a hole, gives up what is missing instead and keeps the event."""
-        if subject.reason == "hole":
+        if behind_a_hole:
             await self._positions.save({envelope.source: stored.at - 1})
             await self.parking.again(subject, Trouble(WAITING, "not_yet", "the hole was accepted"))
             log.warning("a hole was accepted", event_id=envelope.id, sequence=envelope.sequence)
             return
         await self._positions.save({envelope.source: stored.at})
-        await self.parking.settled(subject.id, stored.at)
+        await self.parking.settled(subject)
         self._count(envelope, "discarded")
         log.warning("parked event discarded", event_type=envelope.type, event_id=envelope.id)
 
@@ -485,7 +521,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _watch(self) -> None:
         """Lag with no progress means that the client hangs: it is restarted."""
         lag = await self._lag()
-        now = time.monotonic()
+        now = chance.monotonic()
         working = any(partition.task and not partition.task.done() for partition in self._partitions.values())
         if lag == 0 or working:
             self._progress = now
@@ -494,16 +530,18 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         log.error("the consumer makes no progress: it is restarted", lag=lag)
         metrics.CONSUMER_RESTARTS.labels(self._service).inc()
         await self._disconnect()
-        await self.on_partitions_revoked(list(self._partitions))
-        await patiently(self._connect, "broker")
-        self._progress = time.monotonic()
+        await self.on_partitions_revoked(())
+        await self._patiently(self._connect, "broker")
+        self._progress = chance.monotonic()
 
     async def _lag(self) -> int | None:
-        """Events not yet done in our partitions; None where the client doesn't answer."""
+        """Events not yet done in our partitions; None where the client doesn't answer, or a rebalance is under way."""
+        if self._owned is None:
+            return None
+        assigned = list(self._owned)
         try:
-            async with asyncio.timeout(_WATCH_SECONDS):
+            async with asyncio.timeout(_LAG_SECONDS):
                 consumer = self._consumer
-                assigned = list(consumer.assignment())
                 ends = await consumer.end_offsets(assigned) if assigned else {}
                 done = {place: await self._done(consumer, place) for place in assigned}
         except (TimeoutError, KafkaError, IllegalStateError, EngineAway):
@@ -520,6 +558,14 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if partition and partition.done:
             return partition.done
         return int(await consumer.committed(place) or 0)
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None] | None]) -> None:
+    """Cancels tasks and waits for their end."""
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def _envelope_of(record: ConsumerRecord | Stored) -> Envelope | EnvelopeError:

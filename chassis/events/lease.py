@@ -6,11 +6,10 @@ It is taken over when its counter stands still on the challenger's own clock.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from uuid import uuid4
 
+from chassis import chance
 from chassis.errors import DuplicateKey, EngineAway
 from chassis.logging import get_logger
 from chassis.mongo import Database, Document
@@ -23,12 +22,23 @@ _LEASE = "lease"
 class Lease:
     """A document with a holder and a counter. No clock of another machine is ever compared with ours."""
 
-    def __init__(self, database: Database, seconds: float, *, first: bool = False) -> None:
-        """`first`: asks the present holder to hand over, and keeps others away while it is ours."""
+    def __init__(
+        self,
+        database: Database,
+        seconds: float,
+        *,
+        first: bool = False,
+        on_success: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`first`: asks the present holder to hand over, and keeps others away while it is ours.
+
+        `on_success` is called each time the lease could be read or renewed, and told whether another one holds it.
+        """
+        self._on_success = on_success
         self._collection = database.collection("meta")
         self._seconds = seconds
         self._first = first
-        self._me = uuid4().hex
+        self._me = chance.token_hex(16)
         self._renewed = 0.0
 
     @asynccontextmanager
@@ -52,14 +62,15 @@ class Lease:
             try:
                 renewed = await self._collection.update(mine, {"$inc": {"counter": 1}})
             except EngineAway:
-                if time.monotonic() - self._renewed > self._seconds:
+                if chance.monotonic() - self._renewed > self._seconds:
                     log.warning("lease given up: the database is away")
                     return
                 continue
             if not renewed:
                 log.warning("lease lost")
                 return
-            self._renewed = time.monotonic()
+            self._renewed = chance.monotonic()
+            self._on_success(False)
 
     async def _give_back(self) -> None:
         await self._collection.update({"_id": _LEASE, "wanted": self._me}, {"$unset": {"wanted": ""}})
@@ -69,18 +80,19 @@ class Lease:
         if self._first:
             await self._collection.update({"_id": _LEASE}, {"$set": {"wanted": self._me}})
         seen: tuple[str, int] | None = None
-        since = time.monotonic()
+        since = chance.monotonic()
         while True:
             try:
                 found = await self._collection.find_one({"_id": _LEASE})
                 now = (found["holder"], found["counter"]) if found else None
                 if now != seen or now is None:
-                    seen, since = now, time.monotonic()
-                stands = time.monotonic() - since > self._seconds
+                    seen, since = now, chance.monotonic()
+                stands = chance.monotonic() - since > self._seconds
                 others = (found or {}).get("wanted") not in {None, self._me}
                 given = now is None or now[0] in {"", self._me}
+                self._on_success(not given)
                 if (stands or (given and not others)) and await self._take(now):
-                    self._renewed = time.monotonic()
+                    self._renewed = chance.monotonic()
                     return
             except EngineAway:
                 seen = None

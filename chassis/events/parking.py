@@ -6,7 +6,7 @@ reason    code: not_yet, hole, rejected, failed, undecodable
 detail    the error's class and text; no content of the event
 events    [{at, topic, partition, offset, key, headers, value, type, sequence, epoch}], `at` orders them
 retry_at  when the partition's owner looks at it next; absent while it waits for a person
-asked     what the command line asked for: {action: replay | discard}
+asked     what an operator asked for, and of what: {action: replay | discard, at: first event, reason, id}
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from chassis import chance
+from chassis.clock import Clock
 from chassis.errors import DuplicateKey
-from chassis.mongo import Collection, Database, Document, Index, Update
+from chassis.mongo import Collection, Database, Document, Filter, Index, Update
+from chassis.settings import ServiceSettings
 from contracts.envelope import Envelope, EnvelopeError
 
 SPAN = 10**12
@@ -27,8 +30,11 @@ SPAN = 10**12
 
 WAITING = "waiting"
 PARKED = "parked"
-_FIRST_RETRY_SECONDS = 1.0
-_LONGEST_RETRY_SECONDS = 60.0
+REPLAY = "replay"
+DISCARD = "discard"
+HOLE = "hole"
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Due by every instance's clock, whatever that says."""
 
 
 def place_of(envelope: Envelope) -> int:
@@ -102,13 +108,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ParkedSubject:
-    """A subject's parked events, in order."""
+    """A subject's parked events, in order, as one reader found them."""
 
     id: str
     status: str
     reason: str
     attempts: int
-    asked: str | None
+    asked: Document | str | None
+    """The wish as it is kept: what is unset later is this one, not another that came in the meantime."""
     events: tuple[Stored, ...]
 
     @classmethod
@@ -116,6 +123,19 @@ class ParkedSubject:
         """As it was kept."""
         events = sorted(map(Stored.from_document, kept["events"]), key=lambda stored: stored.at)
         return cls(kept["_id"], kept["status"], kept["reason"], kept["attempts"], kept.get("asked"), tuple(events))
+
+    def asks_to_discard(self, *, behind_a_hole: bool) -> bool:
+        """Whether the first event is to be given up, or the hole that it stands behind at present.
+
+        A wish is for the event that was first when the operator asked. Once that is done with, or no longer behind the
+        hole that the operator saw, the wish is moot.
+        """
+        if not isinstance(self.asked, dict):
+            return self.asked == DISCARD  # as releases before 2026-12 kept it
+        seen_behind_a_hole = self.asked["reason"] == HOLE
+        if self.asked["at"] != self.events[0].at or seen_behind_a_hole != behind_a_hole:
+            return False
+        return bool(self.asked["action"] == DISCARD)
 
 
 class Positions:
@@ -146,9 +166,12 @@ class Parking:
 
     indexes = (Index((("retry_at", 1),), "what the partition's owner looks at next", sparse=True),)
 
-    def __init__(self, database: Database, consumer: str) -> None:
+    def __init__(self, database: Database, consumer: str, clock: Clock, settings: ServiceSettings) -> None:
         self.collection: Collection = database.collection("parked")
         self._consumer = consumer
+        self._clock = clock
+        self._first_retry = settings.parked_first_retry_seconds
+        self._longest_retry = settings.parked_longest_retry_seconds
 
     def id_of(self, source: str) -> str:
         """The document's id for a subject's source."""
@@ -162,7 +185,7 @@ class Parking:
 
     async def park(self, document_id: str, tenant: str, stored: Stored, trouble: Trouble) -> None:
         """Parks an event, or joins it to those of its subject."""
-        now = datetime.now(UTC)
+        now = self._clock.now()
         document: Document = {
             "_id": document_id,
             "consumer": self._consumer,
@@ -177,7 +200,7 @@ class Parking:
             "events": [stored.document()],
         }
         if trouble.status == WAITING:
-            document["retry_at"] = now + timedelta(seconds=_FIRST_RETRY_SECONDS)
+            document["retry_at"] = now + timedelta(seconds=self._first_retry)
         while True:
             try:
                 return await self.collection.insert(document)
@@ -195,14 +218,14 @@ class Parking:
             return True
         change = {"$push": {"events": stored.document()}}
         if await self.collection.update(
-            {"_id": document_id, "status": WAITING}, {**change, "$set": {"retry_at": datetime.now(UTC)}}
+            {"_id": document_id, "status": WAITING}, {**change, "$set": {"retry_at": _AT_ONCE}}
         ):
             return True
         return await self.collection.update({"_id": document_id}, change)
 
     async def to_look_at(self) -> AsyncIterator[Document]:
         """What is to be tried again now, or was asked for; without the events."""
-        where = {"retry_at": {"$lte": datetime.now(UTC)}}
+        where = {"retry_at": {"$lte": self._clock.now()}}
         async for row in self.collection.find(where, {"events": 0}):
             if row["consumer"] == self._consumer:
                 yield row
@@ -212,14 +235,18 @@ class Parking:
         found = await self.collection.find_one({"_id": document_id})
         return ParkedSubject.from_document(found) if found else None
 
-    async def settled(self, document_id: str, at: int) -> None:
+    async def settled(self, subject: ParkedSubject) -> None:
         """The first event is done with; the document goes when it was the last."""
-        await self.collection.update({"_id": document_id}, {"$pull": {"events": {"at": at}}, "$unset": {"asked": ""}})
-        await self.collection.delete({"_id": document_id, "events": []})
+        if subject.events:
+            gone = {"$pull": {"events": {"at": subject.events[0].at}}}
+            as_read = {"_id": subject.id, "asked": subject.asked}
+            if not await self.collection.update(as_read, {**gone, "$unset": {"asked": ""}}):
+                await self.collection.update({"_id": subject.id}, gone)  # somebody asked for something else meanwhile
+        await self.collection.delete({"_id": subject.id, "events": []})
 
     async def again(self, subject: ParkedSubject, trouble: Trouble) -> None:
-        """It failed again."""
-        pause = min(_FIRST_RETRY_SECONDS * 2 ** min(subject.attempts, 10), _LONGEST_RETRY_SECONDS)
+        """The first event failed again. Changes nothing where another event is first by now, or more was asked for."""
+        pause = min(self._first_retry * 2 ** min(subject.attempts, 10), self._longest_retry)
         marks: Document = {
             "status": trouble.status,
             "reason": trouble.reason,
@@ -228,15 +255,12 @@ class Parking:
         }
         unset = {"asked": ""}
         if trouble.status == WAITING:
-            marks["retry_at"] = datetime.now(UTC) + timedelta(seconds=pause)
+            marks["retry_at"] = self._clock.now() + timedelta(seconds=pause)
         else:
             unset["retry_at"] = ""
-        await self.collection.update({"_id": subject.id}, {"$set": marks, "$unset": unset})
-
-    async def ask(self, document_ids: Sequence[str], action: str) -> int:
-        """Asks the partition's owner to `replay` or `discard`; how many were asked."""
-        marks = {"asked": action, "retry_at": datetime.now(UTC)}
-        return await self.collection.bulk([Update({"_id": each}, {"$set": marks}) for each in document_ids])
+        await self.collection.update(
+            {**_still_first(subject.id, subject.events[0].at), "asked": subject.asked}, {"$set": marks, "$unset": unset}
+        )
 
     async def counts(self) -> dict[str, int]:
         """How many subjects, by status."""
@@ -244,6 +268,25 @@ class Parking:
             status: await self.collection.count({"consumer": self._consumer, "status": status})
             for status in (WAITING, PARKED)
         }
+
+
+def _still_first(document_id: str, at: int) -> Filter:
+    """The parked subject for as long as this event is the first of its line, wherever in the array it stands."""
+    return {"_id": document_id, "events": {"$elemMatch": {"at": at}, "$not": {"$elemMatch": {"at": {"$lt": at}}}}}
+
+
+async def ask(database: Database, document_ids: Sequence[str], action: str) -> int:
+    """Asks the partitions' owners to `replay` or `discard` what is first in each line now; how many were asked."""
+    collection = database.collection("parked")
+    wishes = []
+    async for row in collection.find({"_id": {"$in": list(document_ids)}}):
+        if not row["events"]:
+            continue
+        first = min(event["at"] for event in row["events"])
+        wish = {"action": action, "at": first, "reason": row["reason"], "id": chance.new_id()}
+        marks = {"asked": wish, "retry_at": _AT_ONCE}
+        wishes.append(Update(_still_first(row["_id"], first), {"$set": marks}))
+    return await collection.bulk(wishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +298,13 @@ class Selection:
     reason: str | None = None
     older_than: timedelta | None = None
 
-    def takes(self, row: Document) -> bool:
-        """Whether a parked document is meant."""
+    def takes(self, row: Document, now: datetime) -> bool:
+        """Whether a parked document is meant; `now` by the services' clock."""
         if self.subject is not None and not row["_id"].endswith(f"/{self.subject}") and row["_id"] != self.subject:
             return False
         if self.reason is not None and row["reason"] != self.reason:
             return False
-        return self.older_than is None or datetime.now(UTC) - row["since"] > self.older_than
+        return self.older_than is None or now - row["since"] > self.older_than
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +327,10 @@ class Row:
         return {**asdict(self), "since": self.since.isoformat()}
 
 
-async def parked_rows(database: Database, selection: Selection) -> AsyncIterator[Row]:
-    """The parked subjects of one service that are meant."""
+async def parked_rows(database: Database, selection: Selection, now: datetime) -> AsyncIterator[Row]:
+    """The parked subjects of one service that are meant; `now` by the services' clock."""
     async for row in database.collection("parked").find({}):
-        if selection.takes(row):
+        if selection.takes(row, now):
             yield Row(
                 row["_id"],
                 row["consumer"],
@@ -297,9 +340,13 @@ async def parked_rows(database: Database, selection: Selection) -> AsyncIterator
                 row["detail"],
                 row["since"],
                 row["attempts"],
-                row.get("asked"),
+                _action_of(row.get("asked")),
                 len(row["events"]),
             )
+
+
+def _action_of(asked: Document | str | None) -> str | None:
+    return asked["action"] if isinstance(asked, dict) else asked
 
 
 async def parked_events(database: Database, parked_id: str) -> dict[str, Any] | None:

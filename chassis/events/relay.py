@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from chassis import metrics
-from chassis.aggregates import EVENTS_KEPT, Signals, Store, envelope_of
+from chassis.aggregates import Signals, Store, envelope_of
 from chassis.clock import Clock, SystemClock
 from chassis.errors import EngineAway
 from chassis.events.transport import Transport
@@ -25,7 +25,9 @@ CHUNK = 200
 """Subjects in flight at a time."""
 _PAST = datetime(1970, 1, 1, tzinfo=UTC)
 _PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
+_WATCH_PAUSE_SECONDS = 1.0
+_UNWATCHABLE_PAUSE_SECONDS = 60.0
+"""Between two tries of a change stream that the server doesn't offer, or whose fault we don't know."""
 
 
 @dataclass(slots=True)
@@ -60,8 +62,13 @@ class Relay:
         signals: Signals,
         settings: ServiceSettings,
         clock: Clock | None = None,
+        on_success: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock` is the one by which the stores say their events, to tell how old the unpublished are."""
+        """`clock` is the one by which the stores say their events, to tell how old the unpublished are.
+
+        `on_success` is called whenever the work list was read and nothing of it stayed unpublished for a fault.
+        """
+        self._on_success = on_success
         self._clock = clock or SystemClock()
         self._service = service
         self._stores = stores
@@ -72,34 +79,30 @@ class Relay:
 
     async def run(self) -> None:
         """Relays until cancelled."""
-        watching = asyncio.create_task(self._watch())
         pause = _PAUSE_SECONDS
-        try:
-            while True:
-                self._signals.published.clear()
-                try:
-                    await self._turn()
-                except EngineAway as away:
-                    metrics.PUBLISH_ERRORS.labels(self._service).inc()
-                    log.warning("events can't be published at present", reason=away.detail)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-                else:
-                    pause = _PAUSE_SECONDS
-                    await self._wait()
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        while True:
+            self._signals.published.clear()
+            try:
+                await self._turn()
+            except EngineAway as away:
+                metrics.PUBLISH_ERRORS.labels(self._service).inc()
+                log.warning("events can't be published at present", reason=away.detail)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._settings.relay_longest_pause_seconds)
+            else:
+                pause = _PAUSE_SECONDS
+                self._on_success()
+                await self._wait()
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.relay_poll_seconds):
                 await self._signals.published.wait()
 
-    async def _watch(self) -> None:
-        """Wakes us for what other processes of this service wrote; the indexed read makes it right, not this."""
+    async def watch(self) -> None:
+        """Wakes `run` for what other processes of this service wrote; the indexed read makes it right, not this."""
         names = [store.kind.name for store in self._stores]
-        while names:
+        while True:
             try:
                 async with self._database.changes(names, 1.0) as changes:
                     async for changed in changes:
@@ -107,10 +110,10 @@ class Relay:
                             self._signals.published.set()
                             self._signals.due.set()
             except EngineAway:
-                await asyncio.sleep(1)
+                await asyncio.sleep(_WATCH_PAUSE_SECONDS)
             except Exception as error:
                 log.warning("no change stream: other processes' events are found by polling", reason=str(error)[:200])
-                return
+                await asyncio.sleep(_UNWATCHABLE_PAUSE_SECONDS)
 
     async def _turn(self) -> None:
         count, oldest = 0, None
@@ -123,6 +126,7 @@ class Relay:
                 oldest = min([*times, *([oldest] if oldest else [])], default=None)
                 try:
                     await self._publish(store, chunk)
+                    self._on_success()  # a long backlog is no standstill
                 except EngineAway as away:
                     # Those behind may do better; two chunks without any success mean that the broker is away.
                     fruitless = 0 if any(subject.acknowledged for subject in chunk) else fruitless + 1
@@ -195,8 +199,8 @@ class Relay:
         part = [subject for subject in done if not subject.all_told] + [subject for group in left for subject in group]
         await store.collection.bulk([_told(subject) for subject in part if subject.acknowledged])
         for subject in whole:
-            if subject.kept > EVENTS_KEPT:
-                await store.archive(subject.tenant, subject.id, subject.sequence - EVENTS_KEPT // 2)
+            if subject.kept > self._settings.events_kept:
+                await store.archive(subject.tenant, subject.id, subject.sequence - self._settings.events_kept // 2)
         now = self._clock.now()
         for envelope in (envelope for subject in done for envelope in subject.told):
             metrics.EVENTS_PUBLISHED.labels(self._service, envelope.type).inc()

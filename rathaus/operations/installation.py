@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.mongo import Database
 from chassis.settings import ServiceSettings
 from contracts import topics
@@ -25,6 +26,8 @@ class Installation:
     mongo_url: str
     database_prefix: str = "rathaus_"
     group_prefix: str = "rathaus."
+    clock: Clock = field(default_factory=SystemClock)
+    """The services' clock."""
 
     @property
     def servers(self) -> list[str]:
@@ -58,4 +61,5 @@ def running() -> Installation:
     if not (kafka_url and mongo_url):
         raise LookupError("Nothing runs here: start `rathaus up`, or set RATHAUS_KAFKA_URL and RATHAUS_MONGO_URL.")
     services = ServiceSettings()
-    return Installation(kafka_url, mongo_url, services.database_prefix, services.group_prefix)
+    clock = MovableClock(settings.home / "clock.json")
+    return Installation(kafka_url, mongo_url, services.database_prefix, services.group_prefix, clock)

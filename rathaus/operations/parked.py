@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from chassis.events.parking import Parking, Row, Selection, parked_events, parked_rows
+from chassis.events import parking
+from chassis.events.parking import Row, Selection, parked_events, parked_rows
 from rathaus.operations.installation import SERVICES, Installation
 
 
@@ -15,7 +16,7 @@ async def listed(
     """The parked subjects that are meant, with their service; None: of all services."""
     for name in [service] if service else SERVICES:
         async with installation.database(name) as database:
-            async for row in parked_rows(database, selection):
+            async for row in parked_rows(database, selection, installation.clock.now()):
                 yield name, row
 
 
@@ -37,5 +38,5 @@ async def ask(installation: Installation, service: str | None, selection: Select
     asked = 0
     for name, ids in by_service.items():
         async with installation.database(name) as database:
-            asked += await Parking(database, name).ask(ids, action)
+            asked += await parking.ask(database, ids, action)
     return asked

@@ -293,9 +293,8 @@ class Reader:
     async def killed(self) -> None:
         """Vanishes without a commit, as a killed process does (though the broker is told, to save the wait)."""
         self.running = False
-        for task in self.delivery._tasks:
-            task.cancel()
-        await self.delivery.on_partitions_revoked(list(self.delivery._partitions))
+        await self.delivery._background.stop()
+        await self.delivery.on_partitions_revoked(())
         await self.delivery._disconnect()
 
     async def lines(self, subject: str, tenant: str = TOWN) -> list[str]:

@@ -14,8 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from chassis import metrics
 from chassis.aggregates import Received
 from chassis.errors import EngineAway, NotYet, OutcomeUnknown, Rejected
-from chassis.events import delivery as module
-from chassis.events.parking import PARKED, SPAN, WAITING
+from chassis.events.parking import PARKED, SPAN, WAITING, ask
 from contracts.envelope import source_of
 from tests.support.diaries import TOWN, House, Reader, a_subject, copy_of, written
 from tests.support.waiting import wait_until
@@ -142,7 +141,7 @@ async def test_a_hole_can_be_accepted(house: House, producer: AIOKafkaProducer) 
     reader = await house.reader()
     [row] = await parked_with(reader, WAITING)
     await all_committed(house, 3)
-    assert await reader.delivery.parking.ask([row["_id"]], "discard") == 1
+    assert await ask(reader.database, [row["_id"]], "discard") == 1
     assert await copied(reader, subject, 3) == ["l1", "l4", "l5"]
 
 
@@ -201,9 +200,9 @@ async def test_what_cannot_be_read_is_parked_and_the_rest_goes_on(
     await all_committed(house, 3)
     [row] = await reader.parked()
     assert (row["status"], row["reason"]) == (PARKED, "undecodable")
-    await reader.delivery.parking.ask([row["_id"]], "replay")
+    await ask(reader.database, [row["_id"]], "replay")
     await wait_until(lambda: _attempted(reader), what="tried again")
-    await reader.delivery.parking.ask([row["_id"]], "discard")
+    await ask(reader.database, [row["_id"]], "discard")
     await nothing_parked(reader)
 
 
@@ -300,17 +299,17 @@ async def test_replay_and_discard_are_done_by_the_owner_in_order(house: House, p
     await reader.start()
     await all_committed(house, 8)
     ids = {subject: reader.delivery.parking.id_of(source(house, subject)) for subject in (fixed, given_up)}
-    await reader.delivery.parking.ask([ids[fixed]], "replay")  # the bug is still there
+    await ask(reader.database, [ids[fixed]], "replay")  # the bug is still there
 
     async def _tried() -> bool:
         return any(row["attempts"] == 1 for row in await reader.parked())
 
     await wait_until(_tried)
     assert await reader.lines(fixed) == ["l1"]
-    await reader.delivery.parking.ask([ids[given_up]], "discard")
+    await ask(reader.database, [ids[given_up]], "discard")
     assert await copied(reader, given_up, 3) == ["l1", "l3", "l4"]
     broken = False
-    await reader.delivery.parking.ask([ids[fixed]], "replay")
+    await ask(reader.database, [ids[fixed]], "replay")
     assert await copied(reader, fixed, 4) == lines(4)
     await nothing_parked(reader)
 
@@ -330,7 +329,7 @@ async def test_a_repeat_of_something_done_is_not_discarded_in_place_of_the_culpr
     reader = await house.reader(_handler, start=False)
     await reader.start()
     await all_committed(house, 7)
-    await reader.delivery.parking.ask([reader.delivery.parking.id_of(source(house, subject))], "discard")
+    await ask(reader.database, [reader.delivery.parking.id_of(source(house, subject))], "discard")
     assert await copied(reader, subject, 4) == ["l1", "l2", "l4", "l5"]
     await nothing_parked(reader)
 
@@ -362,10 +361,8 @@ async def test_a_handler_whose_engine_is_away_keeps_its_place(house: House, prod
 
 
 async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everything(
-    house: House, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
+    house: House, producer: AIOKafkaProducer
 ) -> None:
-    monkeypatch.setattr(module, "_HALT_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(module, "_HALT_WINDOW_SECONDS", 1.0)
     subjects, well = [a_subject() for _ in range(12)], a_subject()
     broken = True
     reader: Reader
@@ -377,7 +374,14 @@ async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everyt
 
     for subject in subjects:
         await house.said(producer, subject, [1], partition=0)
-    reader = await house.reader(_handler, start=False, delivery_halt_after=4, delivery_attempts=1)
+    reader = await house.reader(
+        _handler,
+        start=False,
+        delivery_halt_after=4,
+        delivery_attempts=1,
+        delivery_halt_pause_seconds=0.05,
+        delivery_halt_window_seconds=1.0,
+    )
     await reader.start()
     gauge = metrics.CONSUMER_HALTED.labels("reader")
     await wait_until(lambda: gauge._value.get() == 1, what="halted")
@@ -393,18 +397,15 @@ async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everyt
     await wait_until(lambda: gauge._value.get() == 0, what="going on")
     parked = await reader.parked()
     assert len(parked) <= 4
-    await reader.delivery.parking.ask([row["_id"] for row in parked], "replay")
+    await ask(reader.database, [row["_id"] for row in parked], "replay")
     for subject in subjects:
         assert await copied(reader, subject, 1) == lines(1)
 
 
-async def test_a_fault_in_delivery_itself_leaves_no_partition_behind(
-    house: House, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.05)
+async def test_a_fault_in_delivery_itself_leaves_no_partition_behind(house: House, producer: AIOKafkaProducer) -> None:
     subject = a_subject()
     await house.said(producer, subject, [1, 2, 3])
-    reader = await house.reader(start=False)
+    reader = await house.reader(start=False, delivery_longest_pause_seconds=0.05)
     inner, faults = reader.delivery._positions.save, 3
 
     async def _save(places: dict[str, int]) -> None:
@@ -533,12 +534,9 @@ async def test_a_graceful_stop_ends_what_was_begun_and_commits_it(house: House, 
     assert (await reader.lines(subject))[0] == "l1"
 
 
-async def test_a_stuck_consumer_is_restarted(
-    house: House, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_WATCH_SECONDS", 0.1)
+async def test_a_stuck_consumer_is_restarted(house: House, producer: AIOKafkaProducer) -> None:
     subject = a_subject()
-    reader = await house.reader(stuck_seconds=0.5)
+    reader = await house.reader(stuck_seconds=0.5, watch_seconds=0.1)
     await house.said(producer, subject, [1], partition=0)
     await copied(reader, subject, 1)
     hanging = asyncio.Event()

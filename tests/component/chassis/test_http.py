@@ -499,6 +499,7 @@ async def test_alive_and_ready(edge: Edge) -> None:
         "state": "starting",
         "database": "ok",
         "broker": "not connected to the broker yet",
+        "background": "ok",
     }
 
 

@@ -39,7 +39,7 @@ async def door(mongo_url: str, tmp_path: Path) -> AsyncIterator[Door]:
     service.verifier = issuer.verifier()
     transport = httpx.ASGITransport(app=service.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        parking = Parking(service.database, "payments")
+        parking = Parking(service.database, "payments", service.clock, service.settings)
         yield Door(http, parking, issuer)
     await service.peers.close()
     service.database.close()

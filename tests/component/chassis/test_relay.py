@@ -31,8 +31,8 @@ class Outbox:
     def __init__(self, house: House, database: Database, store: Store[Diary], transport: Transport) -> None:
         self.house, self.database, self.store, self.transport = house, database, store, transport
 
-    def relay(self, transport: Transport | None = None) -> Relay:
-        return self.house.relay(self.store, transport or self.transport, self.database)
+    def relay(self, transport: Transport | None = None, **changes: Any) -> Relay:
+        return self.house.relay(self.store, transport or self.transport, self.database, **changes)
 
     async def says(self, subject: str, *lines: str) -> None:
         self.house_sequence = getattr(self, "house_sequence", 0) + 1
@@ -168,13 +168,12 @@ async def test_what_is_said_during_a_turn_is_told_too(outbox: Outbox) -> None:
     await in_order(outbox, dict.fromkeys(subjects, 15))
 
 
-async def test_events_past_the_cap_move_to_the_archive(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_past_the_cap_move_to_the_archive(outbox: Outbox) -> None:
     kept_at_most = 20
-    monkeypatch.setattr("chassis.events.relay.EVENTS_KEPT", kept_at_most)
     subject = a_subject()
     for _ in range(3):
         await outbox.says(subject, *(f"l{n}" for n in range(kept_at_most // 2)))
-    async with running(outbox.relay()):
+    async with running(outbox.relay(events_kept=kept_at_most)):
         await all_told(outbox)
 
         async def _trimmed() -> bool:

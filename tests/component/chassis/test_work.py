@@ -14,7 +14,7 @@ import pytest
 from chassis.aggregates import Signals, Store, Work
 from chassis.clock import FixedClock
 from chassis.errors import EngineAway, NotYet
-from chassis.work import LONGEST_RETRY_SECONDS, Duty, Worker, Workers
+from chassis.work import Duty, Worker, Workers
 from contracts.envelope import Event
 from tests.support.diaries import TOWN, Diary, House, a_subject, in_a_while, received
 from tests.support.waiting import wait_until
@@ -167,7 +167,7 @@ async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
     assert tries >= 6
     assert pauses == sorted(pauses)
     assert pauses[0] < 1
-    assert 10 < pauses[5] <= LONGEST_RETRY_SECONDS * 1.2
+    assert 10 < pauses[5] <= desk.house.settings().work_longest_retry_seconds * 1.2
 
 
 @pytest.mark.parametrize(
