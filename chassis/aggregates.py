@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import dataclasses
+import functools
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, NoReturn, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, cast, get_args, get_origin
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from chassis import context, metrics
 from chassis.clock import Clock
@@ -169,6 +172,26 @@ class Signals:
         self.due = asyncio.Event()
 
 
+@functools.cache
+def _adapter(state: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast(Any, state))
+
+
+def _fields_of(state: Any) -> frozenset[str] | None:
+    """The names of a state's fields, of all its variants; None where they can't be told."""
+    if dataclasses.is_dataclass(state):
+        return frozenset(each.name for each in dataclasses.fields(state))
+    if isinstance(state, type) and issubclass(state, BaseModel):
+        return frozenset(state.model_fields)
+    if get_origin(state) is Annotated:
+        return _fields_of(get_args(state)[0])
+    if get_origin(state) in {Union, UnionType}:
+        variants = [_fields_of(each) for each in get_args(state)]
+        known = [each for each in variants if each is not None]
+        return frozenset().union(*known) if len(known) == len(variants) else None
+    return None
+
+
 class Store(Generic[S]):
     """All aggregates of one kind. Every read and write names the tenant, except for relay and workers."""
 
@@ -180,7 +203,8 @@ class Store(Generic[S]):
         self.collection = database.collection(kind.name)
         self.archived = database.collection(f"{kind.name}_archive")
         self.epoch = 0
-        self._adapter: TypeAdapter[S] = TypeAdapter(kind.state)
+        self._adapter: TypeAdapter[S] = _adapter(cast(Hashable, kind.state))
+        self._fields = _fields_of(kind.state)
         self._clock = clock
         self._signals = signals
         self._service = service
@@ -446,7 +470,7 @@ class Store(Generic[S]):
         marks |= {
             f"state.{name}": value for name, value in state.items() if name not in before or before[name] != value
         }
-        unset = {"state": ""} if deleted else {f"state.{name}": "" for name in before if name not in state}
+        unset = {"state": ""} if deleted else {f"state.{name}": "" for name in before if self._drops(name, state)}
         if "due_at" not in marks and "due_at" in found:
             unset["due_at"] = ""
         push: Document = {}
@@ -458,6 +482,10 @@ class Store(Generic[S]):
         where = {"_id": found["_id"], "tenant": found["tenant"], "version": found["version"]}
         if not await self.collection.update(where, change):
             raise _Conflict
+
+    def _drops(self, name: str, state: Document) -> bool:
+        """Whether a field is to go. One that only a newer release knows stays: both may run, in a rolling update."""
+        return name not in state and (self._fields is None or name in self._fields)
 
     def _said(self, event: Event, tenant: str, aggregate_id: str, sequence: int, state: S | None) -> Document:
         if event.topic != self.kind.topic:

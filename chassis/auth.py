@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from chassis import chance
 from chassis.errors import EngineAway, NotAuthenticated
 from contracts.values import TrustLevel
 
@@ -96,9 +96,9 @@ class Verifier:
 
     async def _fresh_keys(self, max_age: float) -> KeySet:
         async with self._lock:
-            if self._keys is None or time.monotonic() - self._fetched > max_age:
+            if self._keys is None or chance.monotonic() - self._fetched > max_age:
                 self._keys = await self._fetch()
-                self._fetched = time.monotonic()
+                self._fetched = chance.monotonic()
             return self._keys
 
     async def _fetch(self) -> KeySet:

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
-from uuid import uuid4
 
+from chassis import chance
 from chassis.errors import EngineAway, NotFound, TooLarge
 
 CHUNK = 262_144
@@ -76,7 +76,7 @@ class DirectoryFiles:
 
     async def put(self, tenant: str, chunks: AsyncIterator[bytes], *, limit: int) -> StoredFile:
         """See `Files.put`."""
-        incoming = self._town(tenant) / "incoming" / uuid4().hex
+        incoming = self._town(tenant) / "incoming" / chance.token_hex(16)
         digest, size, head = hashlib.sha256(), 0, b""
         with _disk_trouble():
             handle = await asyncio.to_thread(_create, incoming)

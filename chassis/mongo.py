@@ -218,22 +218,28 @@ class Collection:
             await _answered(created, writing=True)
 
 
+def _client(url: str, name: str, milliseconds: int) -> AsyncIOMotorClient[Document]:
+    return AsyncIOMotorClient(
+        url,
+        tz_aware=True,
+        connect=False,
+        serverSelectionTimeoutMS=milliseconds,
+        connectTimeoutMS=milliseconds,
+        socketTimeoutMS=int(_BACKGROUND_SECONDS * 1000),
+        waitQueueTimeoutMS=milliseconds,
+        maxPoolSize=100,
+        appname=f"rathaus-{name}",
+    )
+
+
 class Database:
     """One service's own database."""
 
-    def __init__(self, url: str, name: str, *, timeout_seconds: float) -> None:
-        milliseconds = int(timeout_seconds * 1000)
-        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            tz_aware=True,
-            connect=False,
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            socketTimeoutMS=int(_BACKGROUND_SECONDS * 1000),
-            waitQueueTimeoutMS=milliseconds,
-            maxPoolSize=100,
-            appname=f"rathaus-{name}",
-        )
+    def __init__(
+        self, url: str, name: str, *, timeout_seconds: float, client: AsyncIOMotorClient[Document] | None = None
+    ) -> None:
+        """`client`: one that a test brings; `url` and `timeout_seconds` are not used then."""
+        self._client = client or _client(url, name, int(timeout_seconds * 1000))
         self.name = name
         self._inner: AsyncIOMotorDatabase[Document] = self._client.get_database(
             name,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from chassis import context
+from chassis import chance, context
 from chassis.errors import ConfigurationError, EngineAway, NotFound, Rejected
 from chassis.settings import ServiceSettings
 
@@ -93,7 +92,7 @@ class Peers:
 
     async def _fresh_token(self) -> str:
         async with self._lock:
-            if time.monotonic() >= self._token_ends:
+            if chance.monotonic() >= self._token_ends:
                 await self._sign_in()
             return self._token
 
@@ -110,7 +109,7 @@ class Peers:
             raise EngineAway("identity gave no token") from error
         given = answer.json()
         self._token = given["access_token"]
-        self._token_ends = time.monotonic() + max(1.0, float(given["expires_in"]) - _EARLY_SECONDS)
+        self._token_ends = chance.monotonic() + max(1.0, float(given["expires_in"]) - _EARLY_SECONDS)
 
     async def close(self) -> None:
         """Closes its connections."""

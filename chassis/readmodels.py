@@ -18,7 +18,6 @@ from chassis.background import Background
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey, EngineAway
 from chassis.events.delivery import Delivery
-from chassis.events.reading import events_left
 from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
@@ -155,7 +154,7 @@ class ReadModel:
 
     async def _caught_up(self, generation: int, transport: Transport) -> bool:
         consumer = self._consumers[generation]
-        return await events_left(transport.servers, consumer.group, self._topics) == 0
+        return await transport.events_left(consumer.group, self._topics) == 0
 
 
 async def read_pointer(database: Database, name: str) -> Pointer:

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from chassis.errors import EngineAway, NotFound
-from chassis.events.transport import translated
+from chassis.events.broker_errors import translated
 
 _LOOK_MS = 500
 

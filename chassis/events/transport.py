@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -13,12 +13,13 @@ from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from faststream import AckPolicy
-from faststream.exceptions import IncorrectState
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from chassis.errors import ConfigurationError, EngineAway
+from chassis.events import reading
+from chassis.events.broker_errors import translated
 from chassis.logging import get_logger
 from chassis.settings import ServiceSettings
 from contracts import topics
@@ -36,19 +37,6 @@ SESSION_TIMEOUT_MS = 6_000
 _CLOSE_SECONDS = 5.0
 
 OnRecords = Callable[[tuple[ConsumerRecord, ...], int], Awaitable[None]]
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Kafka's errors as ours.
-
-    Raises:
-        EngineAway: whatever Kafka complains about; callers try again.
-    """
-    try:
-        yield
-    except (KafkaError, OSError, IncorrectState) as error:
-        raise EngineAway(f"the broker can't be reached: {type(error).__name__}") from error
 
 
 class _Closing(AioKafkaFastProducerImpl):
@@ -240,6 +228,14 @@ class Transport:
                 await _closed(broker)
                 raise
         return broker
+
+    async def events_left(self, group: str, names: Sequence[str]) -> int:
+        """How many events lie before a group in all partitions of some topics.
+
+        Raises:
+            EngineAway: the broker can't be reached.
+        """
+        return await reading.events_left(self.servers, group, names)
 
     async def stop(self) -> None:
         """Closes all connections."""

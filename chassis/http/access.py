@@ -6,11 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from starlette.requests import Request
 
-from chassis import aggregates
+from chassis import aggregates, chance
 from chassis.auth import ANONYMOUS, Principal, Verifier
 from chassis.errors import (
     BadRequest,
@@ -142,7 +141,7 @@ class Access:
         expected = self._expected(request)
         key = request.headers.get("idempotency-key", "").strip('"')
         if not self._keyed(request.method, key):
-            return aggregates.Request(principal.subject, route, str(uuid4()), "", expected)
+            return aggregates.Request(principal.subject, route, chance.new_id(), "", expected)
         if not _KEY.match(key):
             raise BadRequest(
                 "an Idempotency-Key has 8 to 128 printable characters, best a random UUID; a POST needs one"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import context, metrics
+from chassis import chance, context, metrics
 from chassis.auth import Verifier
 from chassis.errors import ConfigurationError, EngineAway, Failure, Overloaded, TooLarge
 from chassis.http.access import Access
@@ -95,7 +94,7 @@ class _Edge:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         here = context.fresh(_uuid(headers.get("x-request-id")), traceparent=headers.get("traceparent"))
         status = 500
-        started = time.monotonic()
+        started = chance.monotonic()
         begun = False
         give_back: Callable[[], None] = lambda: None  # noqa: E731
 
@@ -130,7 +129,7 @@ class _Edge:
             finally:
                 give_back()
                 route = scope.get("path_template", "none")
-                seconds = time.monotonic() - started
+                seconds = chance.monotonic() - started
                 method = scope["method"] if scope["method"] in _METHODS else "OTHER"
                 metrics.HTTP_SECONDS.labels(self._service, method, route, str(status)).observe(seconds)
                 if route not in _COMMON:

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.errors import Conflict
+from chassis.events.broker_errors import translated
 from chassis.events.reading import reader
-from chassis.events.transport import translated
 from rathaus.operations.installation import Installation
 
 

@@ -96,6 +96,18 @@ def test_nothing_imports_tests(package: str) -> None:
         assert outside <= {package}, f"{name} imports {outside}"
 
 
+def test_chance_is_asked_in_one_place() -> None:
+    """So that a simulation decides all of it: elapsed time, ids, random pauses."""
+    for name, tree in modules("chassis"):
+        if name == "chassis/chance.py":
+            continue
+        for each in imports(tree):
+            assert each not in {"random", "secrets", "uuid"}, f"{name} imports {each}: ask chassis.chance"
+        for node in ast.walk(tree):
+            asked = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            assert asked not in {"time.monotonic", "time.perf_counter"}, f"{name}:{node.lineno}: ask chassis.chance"
+
+
 def test_domains_import_nothing_that_acts() -> None:
     for name, tree in domains():
         for each in imports(tree):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from chassis import context
-from chassis.aggregates import CONFLICT_RETRIES, REQUESTS_KEPT, Answer, Request, Signals, Snapshot, Store
+from chassis.aggregates import CONFLICT_RETRIES, REQUESTS_KEPT, Answer, Kind, Request, Signals, Snapshot, Store
 from chassis.errors import (
     Conflict,
     DuplicateKey,
@@ -531,6 +532,50 @@ async def test_a_town_never_finds_anothers_aggregate(house: House, store: Store[
     with pytest.raises(NotYet):  # parked as waiting, rather than in the way of everything
         await store.on_event(received(house, a_subject(), 1, tenant=OTHER_TOWN), target, noting(house, "b"))
     assert (await store.require(TOWN, target)).state.lines == ("a",)
+
+
+# Old and new releases side by side
+
+
+@dataclass(frozen=True, slots=True)
+class NextDiary(Diary):
+    """A diary as the next release knows it."""
+
+    mood: str | None = None
+
+
+class Draft(BaseModel):
+    """A state with two variants: this one goes into the other."""
+
+    kind: Literal["draft"] = "draft"
+    typed: str = ""
+
+
+class Sent(BaseModel):
+    kind: Literal["sent"] = "sent"
+    copy_of: str = ""
+
+
+async def test_a_field_that_only_a_newer_release_knows_survives_an_older_one(house: House) -> None:
+    """Both write to one document in a rolling update."""
+    database = house.database()
+    old, target = house.store(database), a_subject()
+    new = Store(database, Kind("diary", house.topic, NextDiary), house.clock, Signals(), "emitter")
+    await new.on_request(request(), TOWN, target, lambda _: (NextDiary(mood="well"), []), lambda _: Answer(201, {}))
+    await old.on_request(request("key-00000002"), TOWN, target, noting(house, "a"), shown)
+    now = await new.require(TOWN, target)
+    assert (now.state.mood, now.state.lines) == ("well", ("a",))
+
+
+async def test_fields_of_another_variant_go(house: House) -> None:
+    kind: Kind[Any] = Kind("diary", house.topic, Annotated[Draft | Sent, Field(discriminator="kind")])  # type: ignore[arg-type]
+    store = Store(house.database(), kind, house.clock, Signals(), "emitter")
+    target = a_subject()
+    await store.on_request(request(), TOWN, target, lambda _: (Draft(typed="x"), []), lambda _: Answer(201, {}))
+    await store.on_request(
+        request("key-00000002"), TOWN, target, lambda state: (Sent(copy_of=state.typed), []), lambda _: Answer(200, {})
+    )
+    assert (await raw(store, target))["state"] == {"kind": "sent", "copy_of": "x"}
 
 
 # Indexes and marks
