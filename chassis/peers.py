@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,10 +26,15 @@ class Peers:
 
     def __init__(self, settings: ServiceSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(5, connect=1), transport=transport)
+        self._transport = transport
         self._token = ""
         self._token_ends = 0.0
         self._lock = asyncio.Lock()
+
+    @functools.cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made with the first call: it reads the machine's certificates, which takes 20 ms."""
+        return httpx.AsyncClient(timeout=httpx.Timeout(5, connect=1), transport=self._transport)
 
     async def get(self, dataref: str) -> dict[str, Any]:
         """The JSON that a reference names.
@@ -113,4 +119,5 @@ class Peers:
 
     async def close(self) -> None:
         """Closes its connections."""
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()

@@ -236,9 +236,16 @@ class Parking:
         return ParkedSubject.from_document(found) if found else None
 
     async def settled(self, subject: ParkedSubject) -> None:
-        """The first event is done with; the document goes when it was the last."""
+        """The first event is done with; the document goes when it was the last.
+
+        What comes behind it was not tried yet: it waits, whatever the first was parked for, and whoever dies now.
+        """
         if subject.events:
-            gone = {"$pull": {"events": {"at": subject.events[0].at}}}
+            untried = {"status": WAITING, "reason": "not_yet", "detail": "the event before it is done"}
+            gone = {
+                "$pull": {"events": {"at": subject.events[0].at}},
+                "$set": {**untried, "attempts": 0, "retry_at": _AT_ONCE},
+            }
             as_read = {"_id": subject.id, "asked": subject.asked}
             if not await self.collection.update(as_read, {**gone, "$unset": {"asked": ""}}):
                 await self.collection.update({"_id": subject.id}, gone)  # somebody asked for something else meanwhile

@@ -250,6 +250,26 @@ async def test_what_came_before_it_meanwhile_is_first(house: House, producer: AI
     await wait_until(_filled)
 
 
+async def test_what_comes_behind_a_settled_event_waits_and_is_not_parked(
+    house: House, producer: AIOKafkaProducer
+) -> None:
+    """Whoever replayed the first may be killed before the next: that one was never refused."""
+
+    async def _refused(_: Received[Any]) -> object:
+        raise Rejected("no")
+
+    await house.said(producer, a_subject(), [1, 2])
+    reader = await house.reader(_refused)
+    row = await parked_with(reader, PARKED, events=2)
+    await reader.delivery._background.stop(reader.delivery._parked_task)
+    found = await reader.delivery.parking.load(row["_id"])
+    assert found is not None
+    await reader.delivery.parking.settled(found)  # ... and it is killed here
+    [now] = await reader.parked()
+    assert ([event["at"] for event in now["events"]], now["status"]) == ([2], WAITING)
+    assert [each["_id"] async for each in reader.delivery.parking.to_look_at()] == [row["_id"]]
+
+
 async def test_a_wish_of_an_older_release_is_carried_out(house: House, producer: AIOKafkaProducer) -> None:
     async def _refused(_: Received[Any]) -> object:
         raise Rejected("no")

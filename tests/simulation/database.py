@@ -1,0 +1,508 @@
+"""Stands where motor is: `chassis/mongo.py` runs on it unchanged. What it does is held against the embedded server.
+
+It knows the operators that the chassis uses, and refuses others. One operation is carried out in one step, a bulk one
+document after the other: with the connection lost in between, half of it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    NetworkTimeout,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
+
+from tests.simulation.loop import VirtualLoop, current
+from tests.simulation.wire import Conditions, Engine
+
+Document = dict[str, Any]
+OnWrite = Callable[[str, Document | None, Document | None], None]
+"""Collection, the document before and after: called within each write."""
+
+_ODD_CODE = 11_000_000
+"""No error of MongoDB's has it."""
+
+
+# Documents
+
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+def copied(value: Any) -> Any:
+    """As BSON would give it back: lists for tuples, milliseconds, nothing shared."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {name: copied(each) for name, each in value.items()}
+    if kind in {list, tuple}:
+        return [copied(each) for each in value]
+    if kind is datetime:
+        return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    if isinstance(value, Mapping):
+        return {name: copied(each) for name, each in value.items()}
+    raise TypeError(f"not BSON: {kind}")
+
+
+def _values(document: Any, path: str) -> list[Any]:
+    """What stands at a dotted path; arrays are descended."""
+    found = [document]
+    for part in path.split("."):
+        found = list(_children(found, part))
+    return found
+
+
+def _children(values: list[Any], part: str) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, dict):
+            if part in value:
+                yield value[part]
+        elif isinstance(value, list):
+            if part.isdigit() and int(part) < len(value):
+                yield value[int(part)]
+            yield from (each[part] for each in value if isinstance(each, dict) and part in each)
+
+
+def _ordered(left: Any, right: Any) -> bool:
+    """Whether two values are of types that MongoDB orders against each other."""
+    numbers = (int, float)
+    return type(left) is type(right) or (isinstance(left, numbers) and isinstance(right, numbers))
+
+
+def _holds(values: list[Any], operator: str, wanted: Any) -> bool:
+    candidates = [*values, *(each for value in values if isinstance(value, list) for each in value)]
+    match operator:
+        case "$eq":
+            return any(each == wanted for each in candidates) or (wanted is None and not values)
+        case "$in":
+            return any(_holds(values, "$eq", each) for each in wanted)
+        case "$exists":
+            return bool(values) is bool(wanted)
+        case "$ne":
+            return not _holds(values, "$eq", wanted)
+        case "$gt":
+            return any(_ordered(each, wanted) and each > wanted for each in candidates)
+        case "$gte":
+            return any(_ordered(each, wanted) and each >= wanted for each in candidates)
+        case "$lt":
+            return any(_ordered(each, wanted) and each < wanted for each in candidates)
+        case "$lte":
+            return any(_ordered(each, wanted) and each <= wanted for each in candidates)
+        case "$not":
+            return not all(_holds(values, inner, each) for inner, each in wanted.items())
+        case "$elemMatch":
+            return any(matches(each, wanted) for value in values if isinstance(value, list) for each in value)
+        case _:
+            raise NotImplementedError(operator)
+
+
+def matches(document: Document, where: Mapping[str, Any]) -> bool:
+    """Whether a document matches a filter."""
+    for path, wanted in where.items():
+        if path == "$or":
+            if not any(matches(document, each) for each in wanted):
+                return False
+            continue
+        if path.startswith("$"):
+            raise NotImplementedError(path)
+        values = _values(document, path)
+        operators = isinstance(wanted, Mapping) and wanted and all(name.startswith("$") for name in wanted)
+        conditions = wanted if operators else {"$eq": wanted}
+        if not all(_holds(values, name, copied(each)) for name, each in conditions.items()):
+            return False
+    return True
+
+
+def _parent(document: Any, path: str, *, make: bool) -> tuple[Any, Any]:
+    """The container of a path's last part, and that part."""
+    *way, last = path.split(".")
+    for part in way:
+        if isinstance(document, list):
+            document = document[int(part)]
+        elif part in document:
+            document = document[part]
+        elif make:
+            document = document.setdefault(part, {})
+        else:
+            return None, None
+    return document, int(last) if isinstance(document, list) else last
+
+
+def changed(document: Document, change: Mapping[str, Any]) -> Document:
+    """The document after an update."""
+    after: Document = copied(document)
+    for operator, fields in change.items():
+        for path, value in fields.items():
+            parent, name = _parent(after, path, make=operator != "$unset")
+            if parent is not None:
+                _change(parent, name, operator, copied(value))
+    return after
+
+
+def _change(parent: Any, name: Any, operator: str, value: Any) -> None:
+    match operator:
+        case "$set":
+            parent[name] = value
+        case "$unset":
+            parent.pop(name, None)
+        case "$inc":
+            parent[name] = parent.get(name, 0) + value
+        case "$max":
+            if name not in parent or parent[name] < value:
+                parent[name] = value
+        case "$push":
+            array = parent.setdefault(name, [])
+            many = isinstance(value, dict) and "$each" in value
+            array.extend(value["$each"] if many else [value])
+            if many and "$slice" in value:
+                array[:] = array[value["$slice"] :]
+        case "$pull":
+            parent[name] = [each for each in parent.get(name, []) if not _pulled(each, value)]
+        case _:
+            raise NotImplementedError(operator)
+
+
+def _pulled(each: Any, wanted: Any) -> bool:
+    return matches(each, wanted) if isinstance(each, dict) else bool(each == wanted)
+
+
+def projected(document: Document, fields: Mapping[str, Any] | None) -> Document:
+    """What a reader gets."""
+    if not fields:
+        return dict(copied(document))
+    if any(value == 0 for name, value in fields.items() if name != "_id"):
+        return {name: copied(value) for name, value in document.items() if fields.get(name, 1)}
+    return {name: copied(value) for name, value in document.items() if name == "_id" or name in fields}
+
+
+class _Result:
+    def __init__(self, matched: int = 0, upserted: Any = None, deleted: int = 0) -> None:
+        self.matched_count, self.upserted_id, self.deleted_count = matched, upserted, deleted
+
+
+# The server
+
+
+class Server(Engine):
+    """One database server: documents that outlive every process, outages, and a change feed."""
+
+    def __init__(self, conditions: Conditions, name: str = "", on_write: OnWrite = lambda *_: None) -> None:
+        super().__init__(conditions)
+        self.name = name
+        self.on_write = on_write
+        self.data: dict[str, dict[Any, Document]] = {}
+        self.indexes: dict[str, dict[str, Any]] = {}
+        self.streams: list[_Stream] = []
+        self._life = 0
+        """Counts restores: what was on its way before one is not carried out after it."""
+
+    def refused(self) -> Exception:
+        cause = ServerSelectionTimeoutError if self.conditions.random.random() < 0.5 else AutoReconnect
+        return cause("simulated: no connection")
+
+    def broken(self) -> Exception:
+        return AutoReconnect("simulated: the connection was lost")
+
+    def unanswered(self) -> Exception:
+        return NetworkTimeout("simulated: no answer")
+
+    def odd(self) -> Exception | None:
+        code = self.conditions.random.choice([134, 13, 18, 10058, _ODD_CODE])
+        return OperationFailure("simulated: an error that nobody foresaw", code)
+
+    def documents(self, collection: str) -> dict[Any, Document]:
+        """A collection's documents by id, in the order of their making."""
+        return self.data.setdefault(collection, {})
+
+    def snapshot(self) -> dict[str, dict[Any, Document]]:
+        """A backup."""
+        return dict(copied(self.data)) if self.data else {}
+
+    def restore(self, backup: dict[str, dict[Any, Document]]) -> None:
+        """As it was then. Whatever is on its way is not carried out."""
+        self._life += 1
+        self.data = copied(backup)
+
+    async def operate(self, what: str, operation: Callable[[], Any]) -> Any:
+        """One operation of one client."""
+        life = self._life
+
+        def _serve() -> Any:
+            if self._life != life:
+                raise self.broken()
+            return operation()
+
+        return await self.ask(what, _serve)
+
+    def put(self, collection: str, document: Document) -> None:
+        """Writes a document: every write passes here."""
+        documents = self.documents(collection)
+        before = documents.get(document["_id"])
+        documents[document["_id"]] = document
+        self.on_write(collection, before, document)
+        for stream in self.streams:
+            stream.notice(collection)
+
+    def remove(self, collection: str, document: Document) -> None:
+        """Removes a document."""
+        del self.documents(collection)[document["_id"]]
+        self.on_write(collection, document, None)
+
+    def breaks_off(self, size: int) -> int | None:
+        """After how many of a bulk's writes the connection goes; None for a bulk that is whole."""
+        if self.conditions.random.random() < self.silent:
+            return self.conditions.random.randrange(size + 1)
+        return None
+
+
+class Client:
+    """motor's client."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def get_database(self, name: str, **_: Any) -> _Database:
+        return _Database(self._server)
+
+    async def drop_database(self, _: str) -> None:
+        self._server.data.clear()
+
+    def close(self) -> None:
+        pass
+
+
+class _Database:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def get_collection(self, name: str) -> _Collection:
+        return _Collection(self._server, name)
+
+    async def command(self, _: str) -> Document:
+        return dict(await self._server.operate("ping", lambda: {"ok": 1.0}))
+
+    async def list_collection_names(self) -> list[str]:
+        return list(
+            await self._server.operate("list", lambda: [name for name, rows in self._server.data.items() if rows])
+        )
+
+    def watch(self, pipeline: Sequence[Mapping[str, Any]], max_await_time_ms: int) -> _Stream:
+        return _Stream(self._server, set(pipeline[0]["$match"]["ns.coll"]["$in"]), max_await_time_ms / 1000)
+
+
+class _Stream:
+    """A change stream."""
+
+    def __init__(self, server: Server, collections: set[str], seconds: float) -> None:
+        self._server, self._collections, self._seconds = server, collections, seconds
+        self._changes = 0
+        self._changed = asyncio.Event()
+        self._process = current()
+
+    async def __aenter__(self) -> _Stream:
+        await self._server.operate("watch", lambda: self._server.streams.append(self))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self in self._server.streams:
+            self._server.streams.remove(self)
+
+    def notice(self, collection: str) -> None:
+        if collection not in self._collections:
+            return
+        self._changes += 1
+        loop: Any = asyncio.get_running_loop()
+        later = loop.later if isinstance(loop, VirtualLoop) else loop.call_later
+        later(self._server.conditions.latency(), self._changed.set)
+
+    async def try_next(self) -> Document | None:
+        if self._server.away(self._process):
+            await asyncio.sleep(0.2)
+            raise AutoReconnect("simulated: the change stream is gone")
+        if not self._changes:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await self._changed.wait()
+            except TimeoutError:
+                return None
+        self._changes = max(self._changes - 1, 0)
+        return {"_id": 1}
+
+
+class _Collection:
+    def __init__(self, server: Server, name: str) -> None:
+        self._server, self.name = server, name
+
+    def _found(self, where: Mapping[str, Any]) -> list[Document]:
+        documents, wanted = self._server.documents(self.name), where.get("_id")
+        if isinstance(wanted, str):
+            candidates = [documents[wanted]] if wanted in documents else []
+        elif isinstance(wanted, Mapping) and set(wanted) == {"$in"}:
+            candidates = [documents[each] for each in wanted["$in"] if each in documents]
+        else:
+            candidates = list(documents.values())
+        return [each for each in candidates if matches(each, where)]
+
+    # Reading
+
+    async def find_one(self, where: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> Document | None:
+        def _first() -> Document | None:
+            found = self._found(where)
+            return projected(found[0], fields) if found else None
+
+        found: Document | None = await self._server.operate(f"{self.name} find_one", _first)
+        return found
+
+    def find(
+        self, where: Mapping[str, Any], fields: Mapping[str, Any] | None = None, limit: int = 0, batch_size: int = 500
+    ) -> _Cursor:
+        return _Cursor(self._server, self, where, fields, limit)
+
+    async def count_documents(self, where: Mapping[str, Any]) -> int:
+        return int(await self._server.operate(f"{self.name} count", lambda: len(self._found(where))))
+
+    def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> _Cursor:
+        raise NotImplementedError("the chassis's own code sums nothing up")
+
+    # Writing
+
+    async def insert_one(self, document: Document) -> None:
+        document = copied(document)
+
+        def _insert() -> None:
+            if document["_id"] in self._server.documents(self.name):
+                raise DuplicateKeyError("simulated: E11000")
+            self._server.put(self.name, copied(document))
+
+        await self._server.operate(f"{self.name} insert {document['_id']}", _insert)
+
+    def _update(self, where: Mapping[str, Any], change: Mapping[str, Any], *, upsert: bool) -> _Result:
+        found = self._found(where)
+        if found:
+            self._server.put(self.name, changed(found[0], change))
+            return _Result(1)
+        if not upsert:
+            return _Result()
+        plain = {name: value for name, value in where.items() if not isinstance(value, Mapping) and "." not in name}
+        if plain["_id"] in self._server.documents(self.name):
+            raise DuplicateKeyError("simulated: E11000")
+        self._server.put(self.name, changed(plain, change))
+        return _Result(0, plain["_id"])
+
+    async def update_one(self, where: Mapping[str, Any], change: Mapping[str, Any], upsert: bool = False) -> _Result:
+        where, change = copied(where), copied(change)
+        what = f"{self.name} update {where.get('_id')} {_brief(change)}"
+        result: _Result = await self._server.operate(what, lambda: self._update(where, change, upsert=upsert))
+        return result
+
+    async def update_many(self, where: Mapping[str, Any], change: Mapping[str, Any]) -> _Result:
+        where, change = copied(where), copied(change)
+
+        def _all() -> _Result:
+            found = self._found(where)
+            stop = self._server.breaks_off(len(found))
+            for document in found[:stop]:
+                self._server.put(self.name, changed(document, change))
+            if stop is not None:
+                raise self._server.broken()
+            return _Result(len(found))
+
+        result: _Result = await self._server.operate(f"{self.name} update_many {_brief(change)}", _all)
+        return result
+
+    async def delete_one(self, where: Mapping[str, Any]) -> _Result:
+        where = copied(where)
+
+        def _first() -> _Result:
+            found = self._found(where)[:1]
+            for document in found:
+                self._server.remove(self.name, document)
+            return _Result(deleted=len(found))
+
+        result: _Result = await self._server.operate(f"{self.name} delete {where.get('_id')}", _first)
+        return result
+
+    async def bulk_write(self, requests: Sequence[UpdateOne], ordered: bool) -> _Result:
+        rows = [(copied(each._filter), copied(each._doc), bool(each._upsert)) for each in requests]
+
+        def _each() -> _Result:
+            matched, failed = 0, 0
+            stop = self._server.breaks_off(len(rows))
+            for where, change, upsert in rows[:stop]:
+                try:
+                    matched += self._update(where, change, upsert=upsert).matched_count
+                except DuplicateKeyError:
+                    failed += 1
+            if stop is not None:
+                raise self._server.broken()
+            if failed:
+                raise BulkWriteError({"writeErrors": []})
+            return _Result(matched)
+
+        result: _Result = await self._server.operate(f"{self.name} bulk of {len(rows)}", _each)
+        return result
+
+    async def create_index(self, fields: Sequence[tuple[str, int]], name: str, **more: Any) -> None:
+        indexes = self._server.indexes.setdefault(self.name, {})
+        await self._server.operate(
+            f"{self.name} index", lambda: indexes.setdefault(name, {"key": list(fields), **more})
+        )
+
+    async def index_information(self) -> Document:
+        return dict(self._server.indexes.get(self.name, {}))
+
+
+def _brief(change: Mapping[str, Any]) -> str:
+    """An update's operators and fields, for a story."""
+    return " ".join(f"{operator}({', '.join(fields)})" for operator, fields in change.items())
+
+
+class _Cursor:
+    def __init__(
+        self,
+        server: Server,
+        collection: _Collection,
+        where: Mapping[str, Any],
+        fields: Mapping[str, Any] | None,
+        limit: int,
+    ) -> None:
+        self._server, self._collection = server, collection
+        self._where, self._fields, self._limit = where, fields, limit
+        self._keys: list[tuple[str, int]] = []
+        self._rows: list[Document] | None = None
+
+    def sort(self, keys: list[tuple[str, int]]) -> _Cursor:
+        self._keys = keys
+        return self
+
+    def _read(self) -> list[Document]:
+        rows = self._collection._found(self._where)
+        for path, direction in reversed(self._keys):
+            rows.sort(key=lambda row: _sortable(_values(row, path)), reverse=direction < 0)
+        return [projected(row, self._fields) for row in rows[: self._limit or None]]
+
+    async def to_list(self, length: int | None) -> list[Document]:
+        if self._rows is None:
+            self._rows = await self._server.operate(f"{self._collection.name} find", self._read)
+        taken, self._rows = self._rows[:length], self._rows[length:] if length else []
+        return taken
+
+    async def close(self) -> None:
+        pass
+
+
+def _sortable(values: list[Any]) -> tuple[bool, Any]:
+    """Missing and null before all else."""
+    value = values[0] if values else None
+    return (value is not None, value)
