@@ -18,7 +18,7 @@ import httpx
 
 from chassis.errors import EngineAway, NotFound
 from rathaus.operations.republish import republish
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES
 from tests.chaos.house import PROVIDER, REGISTER, House
 from tests.chaos.proxy import Weather
 
@@ -71,7 +71,7 @@ def long_scale(minutes: float) -> Scale:
 def schedule(seed: int, scale: Scale, engines: tuple[str, ...]) -> list[Fault]:
     """The same seed, the same faults: each kind at least once, the rest by chance."""
     chance = random.Random(seed)
-    hops = [*SERVICES, PROVIDER, *engines]
+    hops = [*NAMES, PROVIDER, *engines]
     makers = _makers(chance, scale, engines, hops)
     last = scale.seconds - scale.stop[1] - 2
     kinds = list(makers)
@@ -96,9 +96,9 @@ def _makers(
         return round(chance.uniform(low, high), 2)
 
     makers: dict[str, Callable[[float], Fault]] = {
-        "kill_service": lambda at: Fault(at, "kill_service", chance.choice(SERVICES)),
-        "kill_twice": lambda at: Fault(at, "kill_twice", chance.choice(SERVICES), _for(0.5, 1.5)),
-        "stop_service": lambda at: Fault(at, "stop_service", chance.choice(SERVICES), _for(*scale.stop)),
+        "kill_service": lambda at: Fault(at, "kill_service", chance.choice(NAMES)),
+        "kill_twice": lambda at: Fault(at, "kill_twice", chance.choice(NAMES), _for(0.5, 1.5)),
+        "stop_service": lambda at: Fault(at, "stop_service", chance.choice(NAMES), _for(*scale.stop)),
         "kill_other": lambda at: Fault(at, "kill_other", chance.choice(("gateway", PROVIDER, REGISTER))),
         "stop_other": lambda at: Fault(at, "stop_other", chance.choice(("gateway", PROVIDER, REGISTER)), _for(2, 6)),
         "kill_database": lambda at: Fault(at, "kill_database", "mongo"),
@@ -110,12 +110,12 @@ def _makers(
         "slow": lambda at: Fault(at, "slow", chance.choice(hops), _for(*scale.stop), _for(0.02, 0.2)),
         "narrow": lambda at: Fault(at, "narrow", chance.choice(hops), _for(*scale.stop), _for(20_000, 200_000)),
         "silent": lambda at: Fault(at, "silent", chance.choice(hops), _for(2, 6)),
-        "second": lambda at: Fault(at, "second", chance.choice(SERVICES), _for(8, 20), chance.choice((0, 1))),
+        "second": lambda at: Fault(at, "second", chance.choice(NAMES), _for(8, 20), chance.choice((0, 1))),
         "second_skewed": lambda at: Fault(
-            at, "second_skewed", chance.choice(SERVICES), _for(10, 20), chance.choice((-scale.skew, scale.skew))
+            at, "second_skewed", chance.choice(NAMES), _for(10, 20), chance.choice((-scale.skew, scale.skew))
         ),
         "rolling_restart": lambda at: Fault(at, "rolling_restart", seconds=_for(1, 3)),
-        "republish": lambda at: Fault(at, "republish", chance.choice(SERVICES[2:])),
+        "republish": lambda at: Fault(at, "republish", chance.choice(NAMES[2:])),
         "provider_down": lambda at: Fault(at, "provider_down", PROVIDER, _for(3, 8)),
         "provider_delay": lambda at: Fault(at, "provider_delay", PROVIDER, _for(1, 5), chance.randint(1, 4)),
         "provider_lost_answer": lambda at: Fault(at, "provider_lost_answer", PROVIDER, 0, chance.randint(1, 5)),
@@ -153,7 +153,7 @@ class Faults:
         self.house.heal_network()
         for name in list(self._held):
             self._come_back(name)
-        for name in SERVICES:
+        for name in NAMES:
             self.house.end_second(name, kill=False)
         await self.house.all_left()
         self._filler.unlink(missing_ok=True)
@@ -259,7 +259,7 @@ class Faults:
         return file
 
     async def _rolling(self, pause: float) -> None:
-        for name in SERVICES:
+        for name in NAMES:
             self.house.send(name, signal.SIGTERM)
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from rathaus.demo.door import Door
 from rathaus.demo.journeys import Story
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES
 from tests.e2e.canaries import CANARY_CERTIFICATE
 from tests.e2e.house import House
 
@@ -57,10 +57,10 @@ async def operations(house: House, client: httpx.AsyncClient, story: Story) -> l
     """Every operation of every service that isn't public and names a town."""
     known = await real_ids(house, story)
     found: list[Operation] = []
-    for service in SERVICES:
+    for service in NAMES:
         document = (await client.get(f"/{service}/openapi.json")).json()
         found += protected(document, known)
-    assert {each.template.split("/")[1] for each in found} == set(SERVICES)
+    assert {each.template.split("/")[1] for each in found} == set(NAMES)
     return found
 
 
@@ -222,7 +222,7 @@ HIDDEN = ("/metrics", "/livez", "/readyz", "/stats", "/stats/prometheus", "/conf
 
 @pytest.mark.parametrize("path", HIDDEN)
 @pytest.mark.parametrize(
-    "before", ["", *(f"/{each}" for each in SERVICES), "/applications/v1/..", "/identity/%2e%2e", "//", "/catalog/..;"]
+    "before", ["", *(f"/{each}" for each in NAMES), "/applications/v1/..", "/identity/%2e%2e", "//", "/catalog/..;"]
 )
 async def test_what_is_inside_stays_inside(house: House, before: str, path: str) -> None:
     status, content = await asyncio.to_thread(raw_get, house.gateway_url, before + path)
