@@ -14,9 +14,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from chassis.events.reading import reader
 from rathaus.demo.door import Door
 from rathaus.demo.journeys import Story
-from rathaus.registry import NAMES
+from rathaus.registry import NAMES, SERVICES
 from tests.e2e.canaries import CANARY_CERTIFICATE
 from tests.e2e.house import House
 
@@ -144,12 +145,21 @@ async def test_in_the_own_town_the_same_addresses_are_answered(
 ) -> None:
     """Else the walk across towns would prove nothing."""
     tokens = [await person_token(house, person, OWNER) for person in OWN]
+    emitting = await services_with_events(house)
     unread = set()
     for operation in operations:
-        if operation.method == "GET":
+        if operation.method == "GET" and operation.template.split("/")[1] in emitting:
             answers = [(await answered(client, operation, token)).status_code for token in tokens]
             unread |= set() if 200 in answers else {operation.template}
     assert unread == set(ONLY_ELSEWHERE)
+
+
+async def services_with_events(house: House) -> set[str]:
+    """A service in which nothing has happened yet has nothing that could be read."""
+    async with reader(house.platform.kafka_url.split(","), [spec.topic.name for spec in SERVICES]) as found:
+        spans = await found.spans()
+    filled = {partition.topic for partition, span in spans.items() if span.start < span.end}
+    return {spec.name for spec in SERVICES if spec.topic.name in filled}
 
 
 @pytest.mark.parametrize("person", [*OTHERS, "machine"])
