@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 
+from contracts import datarefs
 from contracts.applications import (
     Addressee,
     ApplicationComplete,
@@ -79,15 +80,13 @@ FEE = Money(cents=2500)
 NOTHING = Money(cents=0)
 MEDIA_TYPE = "application/pdf"
 
-_SERVICE_PATH = f"/catalog/services/{SERVICE}/versions/3"
-_CASE_PATH = f"/applications/cases/{CASE}"
-_APPLICATION_PATH = f"{_CASE_PATH}/applications/{APPLICATION}"
+_SUBMISSION_PATH = datarefs.submission(TENANT, CASE, APPLICATION)
 _NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 _APPLICANT = Party(party_id=PARTY, role=Role.APPLICANT, account_id=ACCOUNT)
 
 _IN_ORDER: tuple[Event, ...] = (
-    TownRegistered(tenant=TENANT, ars=("990010001001",), ags=("99001001",), dataref=f"/catalog/towns/{TENANT}"),
+    TownRegistered(tenant=TENANT, ars=("990010001001",), ags=("99001001",), dataref=datarefs.town_revision(TENANT, 1)),
     ServicePublished(
         service_version_id=SERVICE_VERSION,
         service_id=SERVICE,
@@ -97,7 +96,7 @@ _IN_ORDER: tuple[Event, ...] = (
         valid_to=date(2026, 12, 31),
         leika_keys=("99102005060000",),
         online=True,
-        dataref=_SERVICE_PATH,
+        dataref=datarefs.service_version(TENANT, SERVICE, 3),
     ),
     ServiceRetired(
         service_version_id=SERVICE_VERSION, service_id=SERVICE, service_version=3, retired_on=date(2026, 12, 31)
@@ -124,7 +123,7 @@ _IN_ORDER: tuple[Event, ...] = (
             ),
         ),
         received_on=date(2026, 3, 2),
-        dataref=_APPLICATION_PATH,
+        dataref=_SUBMISSION_PATH,
     ),
     FeeAssessed(
         case_id=CASE,
@@ -144,14 +143,14 @@ _IN_ORDER: tuple[Event, ...] = (
         application_id=APPLICATION,
         party_id=PARTY,
         due_on=date(2026, 3, 20),
-        dataref=f"{_CASE_PATH}/requests/{REQUEST}",
+        dataref=datarefs.information_request(TENANT, CASE, REQUEST),
     ),
     InformationSupplied(
         case_id=CASE,
         request_id=REQUEST,
         content_hash=CONTENT_HASH,
         supplied_on=date(2026, 3, 5),
-        dataref=f"{_CASE_PATH}/requests/{REQUEST}/answer",
+        dataref=datarefs.information_answer(TENANT, CASE, REQUEST),
     ),
     ApplicationComplete(
         case_id=CASE,
@@ -159,7 +158,7 @@ _IN_ORDER: tuple[Event, ...] = (
         service_id=SERVICE,
         service_version=3,
         complete_as_of=date(2026, 3, 5),
-        dataref=_APPLICATION_PATH,
+        dataref=_SUBMISSION_PATH,
     ),
     DecisionMade(
         case_id=CASE,
@@ -179,7 +178,7 @@ _IN_ORDER: tuple[Event, ...] = (
             Addressee(party_id=PARTY, account_id=ACCOUNT, trust_level=TrustLevel.SUBSTANTIAL, consents_to_mailbox=True),
         ),
         content_hash=CONTENT_HASH,
-        dataref=f"{_CASE_PATH}/decisions/{DECISION}",
+        dataref=datarefs.decision(TENANT, CASE, DECISION),
     ),
     CaseClosed(case_id=CASE, closed_on=date(2026, 3, 12), reason="decided"),
     CaseReopened(case_id=CASE, reopened_on=date(2026, 4, 1), reason="remedy", reopened_by="clerk-17"),
@@ -192,7 +191,7 @@ _IN_ORDER: tuple[Event, ...] = (
         amount=FEE,
         payment_reference="MU-2026-000042-1",
         due_on=date(2026, 3, 16),
-        dataref=f"/payments/demands/{DEMAND}",
+        dataref=datarefs.payment_request(TENANT, DEMAND),
     ),
     PaymentFailed(demand_id=DEMAND, case_id=CASE, attempt_id=example_id("attempt"), reason="declined"),
     PaymentOverdue(demand_id=DEMAND, case_id=CASE, assessment_id=ASSESSMENT, outstanding=FEE, due_on=date(2026, 3, 16)),
@@ -217,7 +216,7 @@ _IN_ORDER: tuple[Event, ...] = (
         document_size=48_213,
         media_type=MEDIA_TYPE,
         issued_on=date(2026, 3, 9),
-        dataref=f"/notifications/notices/{NOTICE}",
+        dataref=datarefs.notice_document(TENANT, NOTICE),
     ),
     NoticeProvided(
         notice_id=NOTICE,

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from rathaus.operations.cli import cases, events, read_models
+from rathaus.registry import LISTED, SERVICES
 
 if TYPE_CHECKING:
     from rathaus.settings import PlatformSettings
@@ -72,7 +73,7 @@ def up(
     ] = False,
     demo: Demo = False,
 ) -> None:
-    """Start everything: Kafka, database, five services, gateway. Ends with Ctrl-C.
+    """Start everything: Kafka, database, services, gateway. Ends with Ctrl-C.
 
     All state is kept in .rathaus and is there again at the next start. Settings come from RATHAUS_... variables or
     from the file rathaus.toml. Exit code 3: it runs already.
@@ -118,14 +119,13 @@ def logs(
 
 @app.command()
 def serve(
-    name: Annotated[str, typer.Argument(help="identity, catalog, applications, payments or notifications")],
+    name: Annotated[str, typer.Argument(help=f"one of {LISTED}")],
 ) -> None:
     """Run one service alone, in the foreground: as on a server. Its settings come from RATHAUS_... variables."""
-    from rathaus.settings import SERVICES
-
-    if name not in SERVICES:
-        raise typer.BadParameter(f"there is no service {name!r}, only {', '.join(SERVICES)}")
-    os.execv(sys.executable, [sys.executable, "-m", f"services.{name}.main"])  # noqa: S606
+    found = next((spec for spec in SERVICES if spec.name == name), None)
+    if found is None:
+        raise typer.BadParameter(f"there is no service {name!r}, only {LISTED}")
+    os.execv(sys.executable, [sys.executable, "-m", found.main_module])  # noqa: S606
 
 
 @app.command()

@@ -19,20 +19,21 @@ import psutil
 from rathaus.engines import CannotStart, Gateway, Kafka, Mongo, Program
 from rathaus.engines.ports import LOOPBACK, Ports, is_free
 from rathaus.engines.probes import http_answers, kafka_answers, mongo_answers
+from rathaus.registry import NAMES, PROVIDER_CLIENT, SERVICES
 from rathaus.secrets import load_or_make
-from rathaus.settings import SERVICES, PlatformSettings, passed_on
+from rathaus.settings import PlatformSettings, passed_on
+from rathaus.spec import Deployment, ServiceSpec
 
 ROOT = Path(__file__).parents[1]
 """The tree that this runs from: services start in it, so that theirs are the packages that Python finds first."""
 
 SECRETS = (
     "operator",
-    *(f"service-{name}" for name in SERVICES),
-    *("identity-keys", "payment-provider", "payment-provider-switches", "population-register"),
+    *(spec.client_id for spec in SERVICES),
+    *(secret for spec in SERVICES for secret in spec.secrets),
+    *("payment-provider-switches", "population-register"),
 )
 
-PROVIDER_CLIENT = "rathaus"
-"""By which the installation is known to the payment provider."""
 REGISTER_TOWN = "witten"
 """Whose clerk system the population register of the demo is."""
 EXAMPLES = ("payment-provider", "population-register")
@@ -80,107 +81,85 @@ def table(settings: PlatformSettings, *, demo: bool = False, say: Callable[[str]
 
     gateway_port = _gateway_port(settings, ports)
     gateway_url = f"http://{LOOPBACK}:{gateway_port}"
-    service_ports = {name: ports.get(name) for name in SERVICES}
+    service_ports = {name: ports.get(name) for name in NAMES}
     example_ports = {name: ports.get(name) for name in EXAMPLES} if demo else {}
-    place = _Place(
+    secrets = load_or_make(home / "secrets.json", SECRETS)
+    here = Deployment(
         home=home,
         kafka_url=settings.kafka_url or kafka.url,
         mongo_url=settings.mongo_url or mongo.url,
         gateway_url=gateway_url,
         urls={name: f"http://{LOOPBACK}:{port}" for name, port in (service_ports | example_ports).items()},
         ports=service_ports | example_ports | {"gateway": gateway_port, "gateway-admin": ports.get("gateway-admin")},
-        secrets=load_or_make(home / "secrets.json", SECRETS),
+        secrets=secrets,
+        clients=_clients(secrets, demo=demo),
         stop_timeout_seconds=settings.stop_timeout_seconds,
+        demo=demo,
     )
     issuer = os.environ.get("RATHAUS_ISSUER") or f"{gateway_url}/identity"
     gateway = Gateway(
-        home / "gateway", gateway_port, place.ports["gateway-admin"], {"ports": service_ports, "issuer": issuer}
+        home / "gateway",
+        gateway_port,
+        here.ports["gateway-admin"],
+        {"services": SERVICES, "ports": service_ports, "issuer": issuer},
     )
     below = tuple(each.name for each in engines)
     programs = [
         *engines,
-        *(_service(name, place, below, demo=demo) for name in SERVICES),
-        gateway.program(depends_on=SERVICES),
+        *(_service(spec, here, below) for spec in SERVICES),
+        gateway.program(depends_on=NAMES),
     ]
     if demo:
-        programs += [_payment_provider(place), _population_register(place)]
+        programs += [_payment_provider(here), _population_register(here)]
     return Plan(
         programs=tuple(programs),
-        kafka_url=place.kafka_url,
-        mongo_url=place.mongo_url,
+        kafka_url=here.kafka_url,
+        mongo_url=here.mongo_url,
         gateway_url=gateway_url,
-        service_urls=place.urls,
-        ports=place.ports,
-        secrets=place.secrets,
+        service_urls=here.urls,
+        ports=here.ports,
+        secrets=here.secrets,
         elsewhere=elsewhere,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where everything is, for those that have to be told."""
-
-    home: Path
-    kafka_url: str
-    mongo_url: str
-    gateway_url: str
-    urls: Mapping[str, str]
-    ports: Mapping[str, int]
-    secrets: Mapping[str, str]
-    stop_timeout_seconds: float
-
-
-def _service(name: str, place: _Place, engines: tuple[str, ...], *, demo: bool) -> Program:
-    """One of the five. Our own environment may say otherwise than `defaults`, but not than `fixed`."""
+def _service(spec: ServiceSpec, here: Deployment, engines: tuple[str, ...]) -> Program:
+    """A service's process. Our own environment may say otherwise than the defaults, but not than what is fixed."""
+    name = spec.name
+    own = spec.environment(here)
     defaults = {
-        "RATHAUS_FILES_DIR": str(place.home / "files"),
-        "RATHAUS_ISSUER": f"{place.gateway_url}/identity",
+        "RATHAUS_FILES_DIR": str(here.home / "files"),
+        "RATHAUS_ISSUER": f"{here.gateway_url}/identity",
         "RATHAUS_LOG_FORMAT": "json",
+        **own.defaults,
     }
     fixed = {
-        "RATHAUS_KAFKA_URL": place.kafka_url,
-        "RATHAUS_MONGO_URL": place.mongo_url,
-        "RATHAUS_HTTP_PORT": str(place.ports[name]),
-        "RATHAUS_JWKS_URL": f"{place.urls['identity']}/identity/v1/jwks",
-        "RATHAUS_SERVICE_URLS": json.dumps({each: place.urls[each] for each in SERVICES}),
-        "RATHAUS_CLIENT_ID": f"service-{name}",
-        "RATHAUS_CLIENT_SECRET": place.secrets[f"service-{name}"],
-        "RATHAUS_CLOCK_FILE": str(place.home / "clock.json"),
-        "RATHAUS_STOP_TIMEOUT_SECONDS": str(place.stop_timeout_seconds),
+        "RATHAUS_KAFKA_URL": here.kafka_url,
+        "RATHAUS_MONGO_URL": here.mongo_url,
+        "RATHAUS_HTTP_PORT": str(here.ports[name]),
+        "RATHAUS_JWKS_URL": f"{here.urls['identity']}/identity/v1/jwks",
+        "RATHAUS_SERVICE_URLS": json.dumps({each: here.urls[each] for each in NAMES}),
+        "RATHAUS_CLIENT_ID": spec.client_id,
+        "RATHAUS_CLIENT_SECRET": here.secrets[spec.client_id],
+        "RATHAUS_CLOCK_FILE": str(here.home / "clock.json"),
+        "RATHAUS_STOP_TIMEOUT_SECONDS": str(here.stop_timeout_seconds),
+        **own.fixed,
     }
-    match name:
-        case "identity":
-            defaults["RATHAUS_KEY_SECRET"] = place.secrets["identity-keys"]
-            fixed["RATHAUS_BOOTSTRAP_CLIENTS"] = json.dumps(_clients(place.secrets, demo=demo))
-            if demo:
-                fixed["RATHAUS_DEMO_SIGN_IN"] = "true"
-        case "notifications":
-            defaults["RATHAUS_PORTAL_URL"] = f"{place.gateway_url}/"
-        case "payments":
-            defaults["RATHAUS_PUBLIC_URL"] = place.gateway_url
-            provider = {
-                "RATHAUS_PROVIDER_CLIENT_ID": PROVIDER_CLIENT,
-                "RATHAUS_PROVIDER_CLIENT_SECRET": place.secrets["payment-provider"],
-            }
-            if demo:
-                fixed |= provider | {"RATHAUS_PROVIDER_URL": place.urls["payment-provider"]}
-            else:  # until a real provider is named, payments asks in vain, and says so
-                defaults |= provider
     return Program(
         name=name,
-        command=(sys.executable, "-m", f"services.{name}.main"),
-        probe=_http(place.ports[name], "/readyz"),
+        command=(sys.executable, "-m", spec.main_module),
+        probe=_http(here.ports[name], "/readyz"),
         directory=ROOT,
         env=defaults | passed_on(name, os.environ) | fixed,
-        ports=(place.ports[name],),
-        depends_on=(*engines, *(["payment-provider"] if name == "payments" and demo else [])),
+        ports=(here.ports[name],),
+        depends_on=(*engines, *(each for each in spec.depends_on if each in here.ports)),
     )
 
 
 def _clients(secrets: Mapping[str, str], *, demo: bool) -> dict[str, Any]:
-    """The machine clients that identity knows from the start."""
+    """The machine clients that may ask for tokens from the start."""
     known: dict[str, Any] = {"operator": {"secret": secrets["operator"], "scopes": ["operator"]}}
-    known |= {f"service-{name}": {"secret": secrets[f"service-{name}"], "scopes": ["internal"]} for name in SERVICES}
+    known |= {spec.client_id: {"secret": secrets[spec.client_id], "scopes": list(spec.scopes)} for spec in SERVICES}
     if demo:
         known["population-register"] = {
             "secret": secrets["population-register"],
@@ -190,41 +169,41 @@ def _clients(secrets: Mapping[str, str], *, demo: bool) -> dict[str, Any]:
     return known
 
 
-def _payment_provider(place: _Place) -> Program:
+def _payment_provider(here: Deployment) -> Program:
     name = "payment-provider"
     return Program(
         name=name,
         command=(sys.executable, "-m", "examples.payment_provider"),
-        probe=_http(place.ports[name], "/readyz"),
+        probe=_http(here.ports[name], "/readyz"),
         directory=ROOT,
         env={
-            "PORT": str(place.ports[name]),
-            "DATA_DIR": str(place.home / name),
+            "PORT": str(here.ports[name]),
+            "DATA_DIR": str(here.home / name),
             "PROVIDER_CLIENT_ID": PROVIDER_CLIENT,
-            "PROVIDER_CLIENT_SECRET": place.secrets[name],
-            "PROVIDER_SWITCH_TOKEN": place.secrets["payment-provider-switches"],
+            "PROVIDER_CLIENT_SECRET": here.secrets[name],
+            "PROVIDER_SWITCH_TOKEN": here.secrets["payment-provider-switches"],
         },
-        ports=(place.ports[name],),
+        ports=(here.ports[name],),
     )
 
 
-def _population_register(place: _Place) -> Program:
+def _population_register(here: Deployment) -> Program:
     name = "population-register"
     return Program(
         name=name,
         command=(sys.executable, "-m", "examples.population_register"),
-        probe=_http(place.ports[name], "/readyz"),
+        probe=_http(here.ports[name], "/readyz"),
         directory=ROOT,
         env={
-            "PORT": str(place.ports[name]),
-            "DATA_DIR": str(place.home / name),
-            "KAFKA_URL": place.kafka_url,
-            "GATEWAY_URL": place.gateway_url,
+            "PORT": str(here.ports[name]),
+            "DATA_DIR": str(here.home / name),
+            "KAFKA_URL": here.kafka_url,
+            "GATEWAY_URL": here.gateway_url,
             "TENANT": REGISTER_TOWN,
             "CLIENT_ID": name,
-            "CLIENT_SECRET": place.secrets[name],
+            "CLIENT_SECRET": here.secrets[name],
         },
-        ports=(place.ports[name],),
+        ports=(here.ports[name],),
         depends_on=("gateway",),
     )
 

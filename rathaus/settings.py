@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from chassis.errors import ConfigurationError
 from chassis.settings import PREFIX, ServiceSettings, known_variables
+from rathaus.registry import NAMES
 
-SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
 FILE_VARIABLE = PREFIX + "SETTINGS_FILE"
 
 
@@ -115,7 +115,7 @@ def passed_on(service: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _known() -> set[str]:
-    return known_variables([PlatformSettings, *map(service_settings, SERVICES)]) | {FILE_VARIABLE}
+    return known_variables([PlatformSettings, *map(service_settings, NAMES)]) | {FILE_VARIABLE}
 
 
 def _file() -> Path | None:

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from chassis.settings import PREFIX, ServiceSettings
-from rathaus.settings import SERVICES, PlatformSettings
+from rathaus.registry import SERVICES
+from rathaus.settings import PlatformSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -30,10 +31,10 @@ def page() -> str:
     parts = [_INTRODUCTION, *_section("`rathaus up` and `rathaus demo`", PlatformSettings, set())]
     parts += _section("Every service", ServiceSettings, set())
     common = set(ServiceSettings.model_fields)
-    for name in SERVICES:
-        settings = import_module(f"services.{name}.settings").Settings
+    for spec in SERVICES:
+        settings = import_module(spec.settings_module).Settings
         if set(settings.model_fields) - common:
-            parts += _section(f"Only {name}", settings, common)
+            parts += _section(f"Only {spec.name}", settings, common)
     return "\n".join(parts) + "\n"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rathaus.demo.journeys import Story
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES
 
 SIGN_INS = (
     ("erika-beispiel", "citizen, trust level substantial"),
@@ -67,7 +67,7 @@ def addresses(
         ("Kafka, for subscribers", kafka_url),
         ("database", mongo_url),
         *(
-            (f"{name}, {'behind the gateway' if name in SERVICES else 'outside'}", url)
+            (f"{name}, {'behind the gateway' if name in NAMES else 'outside'}", url)
             for name, url in service_urls.items()
         ),
     ]

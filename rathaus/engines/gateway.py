@@ -27,7 +27,7 @@ class Gateway:
     admin_port: int
     """Envoy's own, on 127.0.0.1: `/ready`, `/stats/prometheus`."""
     variables: Mapping[str, Any]
-    """What the template is told besides `gateway_port` and `admin_port`: `ports.<service>`, `issuer`, `jwks` ..."""
+    """What the template is told besides `gateway_port` and `admin_port`: `services`, `ports.<service>`, `issuer` ..."""
     template: Path = TEMPLATE
 
     def program(self, depends_on: tuple[str, ...] = ()) -> Program:

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rathaus.registry import LISTED
+
 if TYPE_CHECKING:
     from chassis.events.parking import Row, Selection
     from rathaus.operations.installation import Installation
@@ -31,11 +33,10 @@ read_models = typer.Typer(
 )
 
 out = Console(highlight=False, soft_wrap=True)
-SERVICE_NAMES = "identity, catalog, applications, payments, notifications"
 
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
-ServiceName = Annotated[str, typer.Option("--service", "-s", help=f"one of {SERVICE_NAMES}")]
-AnyService = Annotated[str | None, typer.Option("--service", "-s", help=f"one of {SERVICE_NAMES}; else all")]
+ServiceName = Annotated[str, typer.Option("--service", "-s", help=f"one of {LISTED}")]
+AnyService = Annotated[str | None, typer.Option("--service", "-s", help=f"one of {LISTED}; else all")]
 
 
 def _run(step: Coroutine[Any, Any, T]) -> T:
@@ -54,7 +55,7 @@ def _here(*services: str | None) -> Installation:
 
     for service in services:
         if service is not None and service not in engines.SERVICES:
-            raise typer.BadParameter(f"no service {service}; there are {SERVICE_NAMES}")
+            raise typer.BadParameter(f"no service {service}; there are {LISTED}")
     try:
         return engines.running()
     except LookupError as error:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.mongo import Database
 from chassis.settings import ServiceSettings
-from contracts import topics
 from contracts.topics import Topic
+from rathaus import registry
 from rathaus.settings import load
 from rathaus.supervisor.state import State
 
-SERVICES: dict[str, Topic] = {topic.stream: topic for topic in topics.ALL}
+SERVICES: dict[str, Topic] = {spec.name: spec.topic for spec in registry.SERVICES}
 """Every service that emits, by name, with its topic."""
 
 

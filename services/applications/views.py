@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.aggregates import Answer, Snapshot
 from chassis.clock import legal_date
 from chassis.errors import Invalid
+from contracts import datarefs
 from contracts.applications import Channel, DocumentKind, FeeTiming, Origin, Outcome
 from contracts.values import Money, Timestamp, TrustLevel
 from services.applications import texts
@@ -70,7 +71,7 @@ class FeeView(View):
     cancelled: bool = Field(examples=[False])
     payment_reference: str | None = Field(description="Kassenzeichen", examples=["WIT-000042-7"])
     demand: str | None = Field(
-        description="path of the demand in payments", examples=[f"/payments/v1/witten/demands/{_ID}"]
+        description="path of the demand in payments", examples=[datarefs.payment_request("witten", _ID)]
     )
 
 
@@ -82,7 +83,7 @@ class DecisionView(View):
     origin: Origin = Field(examples=["clerk"])
     outcome: Outcome = Field(examples=["granted"])
     decided_on: date = Field(examples=["2026-03-09"])
-    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/decisions/{_ID}"])
+    dataref: str = Field(examples=[datarefs.decision("witten", _ID, _ID)])
 
 
 class NoticeView(View):
@@ -138,7 +139,7 @@ class CaseView(Summary):
     notices: tuple[NoticeView, ...]
     requests: tuple[RequestView, ...]
     submission: str | None = Field(
-        description="path of what was submitted", examples=[f"/applications/v1/witten/cases/{_ID}/submissions/{_ID}"]
+        description="path of what was submitted", examples=[datarefs.submission("witten", _ID, _ID)]
     )
 
 
@@ -164,7 +165,7 @@ class Submitted(Moved):
     service_version: int = Field(examples=[1])
     received_on: date = Field(examples=["2026-03-02"])
     content_hash: str = Field(description="SHA-256 of the content as canonical JSON (RFC 8785)", examples=[_HASH])
-    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/submissions/{_ID}"])
+    dataref: str = Field(examples=[datarefs.submission("witten", _ID, _ID)])
 
 
 class Decided(Moved):
@@ -172,14 +173,14 @@ class Decided(Moved):
 
     decision_id: str = Field(examples=[_ID])
     content_hash: str = Field(examples=[_HASH])
-    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/decisions/{_ID}"])
+    dataref: str = Field(examples=[datarefs.decision("witten", _ID, _ID)])
 
 
 class Asked(Moved):
     """The request that was made."""
 
     request_id: str = Field(examples=[_ID])
-    dataref: str = Field(examples=[f"/applications/v1/witten/cases/{_ID}/requests/{_ID}"])
+    dataref: str = Field(examples=[datarefs.information_request("witten", _ID, _ID)])
 
 
 class FindingView(View):
@@ -353,7 +354,8 @@ def asked(snapshot: Snapshot[Case]) -> Answer:
     """The request that was just made."""
     case = snapshot.state
     request_id = case.requests[-1].request_id
-    body = Asked(**_moved(case), request_id=request_id, dataref=f"{case.path}/requests/{request_id}")
+    dataref = datarefs.information_request(case.tenant, case.case_id, request_id)
+    body = Asked(**_moved(case), request_id=request_id, dataref=dataref)
     return Answer(201, body.model_dump(mode="json"), snapshot.etag, body.dataref)
 
 
@@ -457,7 +459,7 @@ def _decision(case: Case, decision: Decision) -> DecisionView:
 
 
 def _decision_path(case: Case, decision: Decision) -> str:
-    return f"{case.path}/decisions/{decision.decision_id}"
+    return datarefs.decision(case.tenant, case.case_id, decision.decision_id)
 
 
 def _notice(notice: Notice) -> NoticeView:

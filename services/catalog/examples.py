@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from contracts import datarefs
+
 TOWN: Final[dict[str, Any]] = {
     "tenant": "musterstadt",
     "revision": 1,
@@ -28,7 +30,7 @@ TOWN: Final[dict[str, Any]] = {
 
 _VERSION_ID = "0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"
 _HASH = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
-_DATAREF = "/catalog/v1/musterstadt/services/bulky-waste/versions/1"
+_DATAREF = datarefs.service_version("musterstadt", "bulky-waste", 1)
 _NAMES = {"de": "Sperrmüll", "en": "Bulky waste"}
 _SUMMARY = "Wann und wie der Sperrmüll abgeholt wird."
 

@@ -10,6 +10,7 @@ from chassis.aggregates import Answer, Request, Snapshot
 from chassis.clock import Clock, legal_date
 from chassis.errors import Invalid, NotFound
 from chassis.mongo import TenantCollection
+from contracts import datarefs
 from services.catalog.domain import offers, towns, versions
 from services.catalog.domain.checks import findings
 from services.catalog.domain.offers import Hit
@@ -226,5 +227,5 @@ def hit_shown(tenant: str, hit: Hit) -> Json:
         "links": list(card.links),
         "leika_keys": list(card.leika_keys),
         "sample": card.sample,
-        "dataref": f"/catalog/v1/{tenant}/services/{hit.service_id}/versions/{card.number}",
+        "dataref": datarefs.service_version(tenant, hit.service_id, card.number),
     }

@@ -15,11 +15,12 @@ from chassis.http import Access, Caller, Router
 from chassis.http.paging import Paging, page
 from chassis.logging import get_logger
 from chassis.service import Service
+from contracts import datarefs
 from contracts.applications import DocumentKind, ProceduralLaw
 from contracts.values import TrustLevel
 from services.notifications import domain
 from services.notifications.domain import MEDIA_TYPE, Document, Evidence, Notice, Reader, Status, hash_of
-from services.notifications.handlers import Handlers, document_path
+from services.notifications.handlers import Handlers
 from services.notifications.store import Notices, place_in_list, place_in_mailbox
 
 log = get_logger(__name__)
@@ -304,7 +305,7 @@ def _entry(notice: Notice, reader: Reader) -> MailboxEntry:
 
 
 def _notice(notice: Notice) -> NoticeAnswer:
-    href = document_path(notice.tenant, notice.notice_id)
+    href = datarefs.notice_document(notice.tenant, notice.notice_id)
     return NoticeAnswer(
         notice_id=notice.notice_id,
         case_id=notice.case_id,

@@ -7,6 +7,7 @@ from datetime import datetime
 from chassis.aggregates import Answer, Decide, Received, Request, Snapshot, Work
 from chassis.clock import Clock
 from chassis.errors import Conflict
+from contracts import datarefs
 from contracts.applications import Addressee, DecisionMade
 from services.notifications import domain
 from services.notifications.domain import Document, Notice, Reader
@@ -53,7 +54,7 @@ class Handlers:
     async def issue(self, work: Work[Notice], document: Document) -> Snapshot[Notice] | None:
         """Records the rendered document, and provides it where that is allowed."""
         now = self._clock.now()
-        dataref = document_path(work.snapshot.tenant, work.snapshot.id)
+        dataref = datarefs.notice_document(work.snapshot.tenant, work.snapshot.id)
         return await self._store.on_due(work, lambda notice: domain.issue(_there(notice), document, dataref, now))
 
     async def record_notification(self, work: Work[Notice], channel: str) -> None:
@@ -96,11 +97,6 @@ class Handlers:
                 continue
             return
         raise Conflict("somebody else changed it at the same time: try again", id=notice_id)
-
-
-def document_path(tenant: str, notice_id: str) -> str:
-    """Where staff and machines fetch a notice's document: the dataref of `notice_issued`."""
-    return f"/notifications/v1/{tenant}/notices/{notice_id}/document"
 
 
 def _unless_known(new: Notice) -> Decide[Notice]:

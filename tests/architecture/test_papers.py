@@ -1,6 +1,7 @@
 """The papers of the repository: there, complete, and true of what is tracked."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from rathaus.registry import NAMES
+from tests.sixth_service.lines import LINES
 
 ROOT = Path(__file__).parents[2]
 # In two halves, so that this file does not name what it looks for.
@@ -100,6 +104,28 @@ def test_the_readme_fits_on_a_screen() -> None:
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md"])
 def test_the_other_papers_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
+
+
+def test_the_files_that_the_recipe_of_a_service_names_are_there() -> None:
+    """The recipe is followed by tests/component/rathaus/test_sixth_service.py."""
+    recipe = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "### A new service")
+    named = set(re.findall(r"`([\w./<>-]+/[\w./<>-]*)`", recipe)) - {"/<name>/"}
+    assert named > {"contracts/<name>.py", "services/<name>/", "rathaus/registry.py", "tests/sixth_service/"}
+    for name in named:
+        for service in NAMES if "<name>" in name else [""]:
+            path = ROOT / name.replace("<name>", service)
+            assert path.is_dir() if name.endswith("/") else path.is_file(), path
+
+
+def test_the_recipe_of_a_service_names_every_file_that_its_example_changes() -> None:
+    recipe = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "### A new service")
+    for name in {name for name, _, _ in LINES}:
+        assert f"| `{name}` |" in recipe, name
+
+
+def section(text: str, heading: str) -> str:
+    """A heading's part of a page, up to the next heading of any level."""
+    return re.split(r"^#", text.split(f"{heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def test_every_decision_is_in_the_index_and_fits_on_a_page() -> None:

@@ -16,10 +16,10 @@ from chassis.settings import PREFIX, ServiceSettings, known_variables
 from contracts import topics
 from contracts.catalogue import EVENTS
 from rathaus import settings_page
+from rathaus.registry import NAMES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("contracts", "chassis", "services", "rathaus")
-SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
 ROOMS = ("main", "api", "subscribers", "workers", "handlers", "domain", "store", "settings")
 
 IMPURE_IMPORTS = {
@@ -66,11 +66,11 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 def domains() -> list[tuple[str, ast.Module]]:
     found = [(name, tree) for name, tree in modules("services") if re.search(r"/domain(\.py|/)", name)]
-    assert {name.split("/")[1] for name, _ in found} == set(SERVICES)
+    assert {name.split("/")[1] for name, _ in found} == set(NAMES)
     return found
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_every_service_has_the_same_rooms(service: str) -> None:
     home = ROOT / "services" / service
     for room in ROOMS:
@@ -146,7 +146,7 @@ def test_only_stores_speak_mongo() -> None:
         assert not operator.search(file.read_text()), f"{file.relative_to(ROOT)} speaks Mongo"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_every_subscriber_listens_to_a_declared_topic(service: str) -> None:
     names = {name for name, _ in ((event.__name__, event) for event in EVENTS.values())}
     tree = ast.parse((ROOT / "services" / service / "subscribers.py").read_text())

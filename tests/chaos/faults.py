@@ -18,12 +18,26 @@ import httpx
 
 from chassis.errors import EngineAway, NotFound
 from rathaus.operations.republish import republish
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES
 from tests.chaos.house import PROVIDER, REGISTER, House
 from tests.chaos.proxy import Weather
 
 AUTO_PAY_SECONDS = 0.3
 """The provider's payers press the button after so long."""
+
+OF_EACH_CASE = ("applications", "payments", "notifications")
+"""Services that emit events in every case; a republication of another's would be hardly any load."""
+DRAWN = ("identity", "catalog", *OF_EACH_CASE)
+"""The services among which a seed chooses, in this order. It isn't derived from the registry, since one name more would
+change the schedule of every seed. Any other service gets faults of its own beside those (`_of_one_service`)."""
+ON_A_SERVICE = (
+    *("kill_service", "kill_twice", "stop_service", "second", "second_skewed"),
+    *("cut", "slow", "narrow", "silent", "republish"),
+)
+"""Kinds whose target is one service, or the way to it."""
+SHARE = 12
+"""A quick run has so many faults for each one that hits a certain service."""
+RARE = frozenset({"engine_away", "rolling_restart", "republish", "disk_full", "second_skewed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,54 +82,80 @@ def long_scale(minutes: float) -> Scale:
     return Scale(minutes * 60, stop=(5, 30), away=min(300, minutes * 60 / 5), every=6, skew=240)
 
 
-def schedule(seed: int, scale: Scale, engines: tuple[str, ...]) -> list[Fault]:
-    """The same seed, the same faults: each kind at least once, the rest by chance."""
-    chance = random.Random(seed)
-    hops = [*SERVICES, PROVIDER, *engines]
-    makers = _makers(chance, scale, engines, hops)
-    last = scale.seconds - scale.stop[1] - 2
-    kinds = list(makers)
-    more = max(0, int(scale.seconds / scale.every) - len(kinds))
-    rare = {"engine_away", "rolling_restart", "republish", "disk_full", "second_skewed"}
-    kinds += chance.choices(
-        kinds, [0.3 if kind in rare else 3 if kind == "kill_service" else 1 for kind in kinds], k=more
-    )
-    made = []
-    for kind in kinds:
-        ends = last - scale.away if kind == "engine_away" else last
-        made.append(makers[kind](round(chance.uniform(4, max(5, ends)), 2)))
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a stream of chance draws from."""
+
+    services: tuple[str, ...]
+    republishing: tuple[str, ...]
+    hops: tuple[str, ...]
+    """Whose network can be bad."""
+    brokers: tuple[str, ...] = ()
+
+
+def schedule(seed: int, scale: Scale, engines: tuple[str, ...], services: tuple[str, ...] = NAMES) -> list[Fault]:
+    """The same seed, the same faults: each kind at least once, the rest by chance.
+
+    A further service in `services` adds faults, drawn from the seed and its name: those of the others stay.
+    """
+    made = _of_the_seed(random.Random(seed), scale, engines)
+    for name in services:
+        if name not in DRAWN:
+            made += _of_one_service(random.Random(f"{seed} {name}"), scale, name)
     return sorted(made, key=lambda fault: fault.at)
 
 
-def _makers(
-    chance: random.Random, scale: Scale, engines: tuple[str, ...], hops: list[str]
-) -> dict[str, Callable[[float], Fault]]:
-    brokers = [name for name in engines if name != "mongo"]
+def _of_the_seed(chance: random.Random, scale: Scale, engines: tuple[str, ...]) -> list[Fault]:
+    brokers = tuple(name for name in engines if name != "mongo")
+    makers = _makers(chance, scale, Targets(DRAWN, OF_EACH_CASE, (*DRAWN, PROVIDER, *engines), brokers))
+    kinds = list(makers)
+    more = max(0, int(scale.seconds / scale.every) - len(kinds))
+    kinds += chance.choices(kinds, [_weight(kind) for kind in kinds], k=more)
+    return [makers[kind](_moment(chance, scale, kind)) for kind in kinds]
 
+
+def _of_one_service(chance: random.Random, scale: Scale, name: str) -> list[Fault]:
+    makers = _makers(chance, scale, Targets((name,), (name,), (name,)))
+    count = max(1, int(scale.seconds / scale.every / SHARE))
+    kinds = chance.choices(ON_A_SERVICE, [_weight(kind) for kind in ON_A_SERVICE], k=count)
+    return [makers[kind](_moment(chance, scale, kind)) for kind in kinds]
+
+
+def _weight(kind: str) -> float:
+    return 0.3 if kind in RARE else 3 if kind == "kill_service" else 1
+
+
+def _moment(chance: random.Random, scale: Scale, kind: str) -> float:
+    last = scale.seconds - scale.stop[1] - 2
+    ends = last - scale.away if kind == "engine_away" else last
+    return round(chance.uniform(4, max(5, ends)), 2)
+
+
+def _makers(chance: random.Random, scale: Scale, targets: Targets) -> dict[str, Callable[[float], Fault]]:
     def _for(low: float, high: float) -> float:
         return round(chance.uniform(low, high), 2)
 
     makers: dict[str, Callable[[float], Fault]] = {
-        "kill_service": lambda at: Fault(at, "kill_service", chance.choice(SERVICES)),
-        "kill_twice": lambda at: Fault(at, "kill_twice", chance.choice(SERVICES), _for(0.5, 1.5)),
-        "stop_service": lambda at: Fault(at, "stop_service", chance.choice(SERVICES), _for(*scale.stop)),
+        "kill_service": lambda at: Fault(at, "kill_service", chance.choice(targets.services)),
+        "kill_twice": lambda at: Fault(at, "kill_twice", chance.choice(targets.services), _for(0.5, 1.5)),
+        "stop_service": lambda at: Fault(at, "stop_service", chance.choice(targets.services), _for(*scale.stop)),
         "kill_other": lambda at: Fault(at, "kill_other", chance.choice(("gateway", PROVIDER, REGISTER))),
         "stop_other": lambda at: Fault(at, "stop_other", chance.choice(("gateway", PROVIDER, REGISTER)), _for(2, 6)),
         "kill_database": lambda at: Fault(at, "kill_database", "mongo"),
         "stop_database": lambda at: Fault(at, "stop_database", "mongo", _for(2, 5)),
-        "kill_broker": lambda at: Fault(at, "kill_broker", chance.choice(brokers)),
-        "stop_broker": lambda at: Fault(at, "stop_broker", chance.choice(brokers), _for(*scale.stop)),
-        "engine_away": lambda at: Fault(at, "engine_away", chance.choice(brokers), scale.away),
-        "cut": lambda at: Fault(at, "cut", chance.choice(hops)),
-        "slow": lambda at: Fault(at, "slow", chance.choice(hops), _for(*scale.stop), _for(0.02, 0.2)),
-        "narrow": lambda at: Fault(at, "narrow", chance.choice(hops), _for(*scale.stop), _for(20_000, 200_000)),
-        "silent": lambda at: Fault(at, "silent", chance.choice(hops), _for(2, 6)),
-        "second": lambda at: Fault(at, "second", chance.choice(SERVICES), _for(8, 20), chance.choice((0, 1))),
+        "kill_broker": lambda at: Fault(at, "kill_broker", chance.choice(targets.brokers)),
+        "stop_broker": lambda at: Fault(at, "stop_broker", chance.choice(targets.brokers), _for(*scale.stop)),
+        "engine_away": lambda at: Fault(at, "engine_away", chance.choice(targets.brokers), scale.away),
+        "cut": lambda at: Fault(at, "cut", chance.choice(targets.hops)),
+        "slow": lambda at: Fault(at, "slow", chance.choice(targets.hops), _for(*scale.stop), _for(0.02, 0.2)),
+        "narrow": lambda at: Fault(at, "narrow", chance.choice(targets.hops), _for(*scale.stop), _for(20_000, 200_000)),
+        "silent": lambda at: Fault(at, "silent", chance.choice(targets.hops), _for(2, 6)),
+        "second": lambda at: Fault(at, "second", chance.choice(targets.services), _for(8, 20), chance.choice((0, 1))),
         "second_skewed": lambda at: Fault(
-            at, "second_skewed", chance.choice(SERVICES), _for(10, 20), chance.choice((-scale.skew, scale.skew))
+            at, "second_skewed", chance.choice(targets.services), _for(10, 20), chance.choice((-scale.skew, scale.skew))
         ),
         "rolling_restart": lambda at: Fault(at, "rolling_restart", seconds=_for(1, 3)),
-        "republish": lambda at: Fault(at, "republish", chance.choice(SERVICES[2:])),
+        "republish": lambda at: Fault(at, "republish", chance.choice(targets.republishing)),
         "provider_down": lambda at: Fault(at, "provider_down", PROVIDER, _for(3, 8)),
         "provider_delay": lambda at: Fault(at, "provider_delay", PROVIDER, _for(1, 5), chance.randint(1, 4)),
         "provider_lost_answer": lambda at: Fault(at, "provider_lost_answer", PROVIDER, 0, chance.randint(1, 5)),
@@ -153,7 +193,7 @@ class Faults:
         self.house.heal_network()
         for name in list(self._held):
             self._come_back(name)
-        for name in SERVICES:
+        for name in NAMES:
             self.house.end_second(name, kill=False)
         await self.house.all_left()
         self._filler.unlink(missing_ok=True)
@@ -259,7 +299,7 @@ class Faults:
         return file
 
     async def _rolling(self, pause: float) -> None:
-        for name in SERVICES:
+        for name in NAMES:
             self.house.send(name, signal.SIGTERM)
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):

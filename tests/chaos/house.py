@@ -24,7 +24,8 @@ from rathaus.engines.probes import http_answers
 from rathaus.engines.process import Started
 from rathaus.operations.installation import Installation
 from rathaus.processes import Plan
-from rathaus.settings import SERVICES, PlatformSettings
+from rathaus.registry import NAMES, SERVICES
+from rathaus.settings import PlatformSettings
 from rathaus.supervisor import Platform
 from tests.chaos.proxy import Proxy, Weather
 
@@ -104,7 +105,7 @@ class House:
     @property
     def names(self) -> tuple[str, ...]:
         """Services."""
-        return tuple(SERVICES)
+        return NAMES
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -248,7 +249,7 @@ class House:
 
     def _plan(self) -> Plan:
         plan = processes.table(self._settings, demo=True)
-        for name in (*SERVICES, PROVIDER):
+        for name in (*NAMES, PROVIDER):
             self._proxy(name, plan.ports[name])
         engines = tuple(each.name for each in self._engines)
         others = [replace(self._changed(each, plan), depends_on=(*each.depends_on, *engines)) for each in plan.programs]
@@ -258,10 +259,10 @@ class House:
     def _changed(self, program: Program, plan: Plan) -> Program:
         if program.name == "gateway":
             return self._gateway(program, plan)
-        if program.name not in SERVICES:
+        if program.name not in NAMES:
             return program
         env = dict(program.env)
-        env["RATHAUS_SERVICE_URLS"] = json.dumps({name: self._hop(name) for name in SERVICES})
+        env["RATHAUS_SERVICE_URLS"] = json.dumps({name: self._hop(name) for name in NAMES})
         env["RATHAUS_FILES_DIR"] = str(self.files)
         if program.name == "payments":
             env["RATHAUS_PROVIDER_URL"] = self._hop(PROVIDER)
@@ -285,12 +286,12 @@ class House:
 
     def _gateway(self, program: Program, plan: Plan) -> Program:
         issuer = next(each for each in plan.programs if each.name == "identity").env["RATHAUS_ISSUER"]
-        ports = {name: self.proxies[name].port for name in SERVICES}
+        ports = {name: self.proxies[name].port for name in NAMES}
         behind = Gateway(
             self.home / "gateway",
             plan.ports["gateway"],
             plan.ports["gateway-admin"],
-            {"ports": ports, "issuer": issuer},
+            {"services": SERVICES, "ports": ports, "issuer": issuer},
         )
         return behind.program(depends_on=tuple(program.depends_on))
 

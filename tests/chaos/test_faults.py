@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from rathaus.engines.ports import LOOPBACK, free_port
-from tests.chaos.faults import QUICK, long_scale, schedule
+from rathaus.registry import NAMES
+from tests.chaos.faults import DRAWN, ON_A_SERVICE, QUICK, long_scale, schedule
 from tests.chaos.proxy import Proxy, Weather
 
 ENGINES = ("kafka", "mongo")
@@ -14,6 +15,49 @@ ENGINES = ("kafka", "mongo")
 def test_a_seed_decides_everything() -> None:
     assert schedule(7, QUICK, ENGINES) == schedule(7, QUICK, ENGINES)
     assert schedule(7, QUICK, ENGINES) != schedule(8, QUICK, ENGINES)
+
+
+def test_a_seed_means_what_it_meant_when_its_results_were_written_down() -> None:
+    """docs/chaos-results.md"""
+    assert set(DRAWN) <= set(NAMES)
+    planned = schedule(3, QUICK, ENGINES, DRAWN)
+    assert len(planned) == 36
+    assert [str(fault).strip() for fault in planned if fault.target in DRAWN] == [
+        "13.4 s  cut applications",
+        "14.4 s  kill_service notifications",
+        "26.3 s  kill_twice catalog 1.4 s",
+        "29.3 s  stop_service identity 7.9 s",
+        "33.7 s  kill_service identity",
+        "51.5 s  slow notifications 7.8 s",
+        "54.2 s  stop_service identity 6.4 s",
+        "56.9 s  slow notifications 5.5 s",
+        "63.0 s  slow identity 4.9 s",
+        "64.2 s  narrow notifications 5.1 s",
+        "65.3 s  kill_service catalog",
+        "71.1 s  second_skewed applications 19.6 s",
+        "77.8 s  cut catalog",
+        "83.8 s  republish notifications",
+        "90.8 s  second identity 18.3 s",
+    ]
+
+
+def test_another_service_leaves_the_faults_of_the_others_as_they_were() -> None:
+    for scale in (QUICK, long_scale(30)):
+        for seed in range(20):
+            before = schedule(seed, scale, ENGINES, DRAWN)
+            with_archive = schedule(seed, scale, ENGINES, (*DRAWN, "archive"))
+            with_both = schedule(seed, scale, ENGINES, ("agenda", *DRAWN, "archive"))
+            assert [fault for fault in with_archive if fault.target != "archive"] == before
+            assert [fault for fault in with_both if fault.target != "agenda"] == with_archive
+
+
+def test_another_service_has_faults_of_its_own() -> None:
+    kinds: set[str] = set()
+    for seed in range(20):
+        own = [f for f in schedule(seed, QUICK, ENGINES, (*DRAWN, "archive")) if f.target == "archive"]
+        assert 1 <= len(own) <= 5
+        kinds |= {fault.kind for fault in own}
+    assert kinds == set(ON_A_SERVICE)
 
 
 def test_every_kind_is_there_and_over_before_the_end() -> None:

@@ -11,6 +11,7 @@ import pytest
 from chassis.events.parking import Selection
 from rathaus.operations.parked import listed
 from rathaus.operations.verify import verify
+from rathaus.registry import NAMES
 from tests.e2e.canaries import TWO_JOURNEYS
 from tests.e2e.house import House
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROCESSES = (
     *("kafka", "mongo"),
-    *("identity", "catalog", "applications", "payments", "notifications"),
+    *NAMES,
     *("gateway", "payment-provider", "population-register"),
 )
 MOMENTS = (" submits", " pays there")

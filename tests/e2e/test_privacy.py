@@ -16,7 +16,7 @@ import pytest_asyncio
 from chassis.events.reading import reader
 from contracts import topics
 from rathaus.demo.door import Door, Refused, eventually
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES
 from tests.e2e import canaries
 from tests.e2e.canaries import CANARY_BIN, CANARY_CERTIFICATE, ONE, TWO, TWO_JOURNEYS
 from tests.e2e.house import PATIENCE, House
@@ -163,7 +163,7 @@ async def test_no_log_holds_anything_personal_or_secret(house: House) -> None:
     assert {file.stem for file in house.logs} >= set(house.platform.pids)
     for file in house.logs:
         content = file.read_bytes()
-        assert content or file.stem not in SERVICES, file
+        assert content or file.stem not in NAMES, file
         assert canaries.seen(content, wanted | secret) == [], file
 
 
@@ -171,7 +171,7 @@ async def test_no_log_holds_anything_personal_or_secret(house: House) -> None:
 async def test_no_metric_holds_anything_personal(house: House) -> None:
     wanted = canaries.spellings()
     admin = f"http://127.0.0.1:{house.platform.plan.ports['gateway-admin']}"
-    addresses = [f"{house.platform.service_url(each)}/metrics" for each in SERVICES] + [f"{admin}/stats/prometheus"]
+    addresses = [f"{house.platform.service_url(each)}/metrics" for each in NAMES] + [f"{admin}/stats/prometheus"]
     async with httpx.AsyncClient(timeout=10) as client:
         for address in addresses:
             answer = await client.get(address)

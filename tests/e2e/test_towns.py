@@ -14,9 +14,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from chassis.events.reading import reader
 from rathaus.demo.door import Door
 from rathaus.demo.journeys import Story
-from rathaus.settings import SERVICES
+from rathaus.registry import NAMES, SERVICES
 from tests.e2e.canaries import CANARY_CERTIFICATE
 from tests.e2e.house import House
 
@@ -57,10 +58,10 @@ async def operations(house: House, client: httpx.AsyncClient, story: Story) -> l
     """Every operation of every service that isn't public and names a town."""
     known = await real_ids(house, story)
     found: list[Operation] = []
-    for service in SERVICES:
+    for service in NAMES:
         document = (await client.get(f"/{service}/openapi.json")).json()
         found += protected(document, known)
-    assert {each.template.split("/")[1] for each in found} == set(SERVICES)
+    assert {each.template.split("/")[1] for each in found} == set(NAMES)
     return found
 
 
@@ -144,12 +145,21 @@ async def test_in_the_own_town_the_same_addresses_are_answered(
 ) -> None:
     """Else the walk across towns would prove nothing."""
     tokens = [await person_token(house, person, OWNER) for person in OWN]
+    emitting = await services_with_events(house)
     unread = set()
     for operation in operations:
-        if operation.method == "GET":
+        if operation.method == "GET" and operation.template.split("/")[1] in emitting:
             answers = [(await answered(client, operation, token)).status_code for token in tokens]
             unread |= set() if 200 in answers else {operation.template}
     assert unread == set(ONLY_ELSEWHERE)
+
+
+async def services_with_events(house: House) -> set[str]:
+    """A service in which nothing has happened yet has nothing that could be read."""
+    async with reader(house.platform.kafka_url.split(","), [spec.topic.name for spec in SERVICES]) as found:
+        spans = await found.spans()
+    filled = {partition.topic for partition, span in spans.items() if span.start < span.end}
+    return {spec.name for spec in SERVICES if spec.topic.name in filled}
 
 
 @pytest.mark.parametrize("person", [*OTHERS, "machine"])
@@ -222,7 +232,7 @@ HIDDEN = ("/metrics", "/livez", "/readyz", "/stats", "/stats/prometheus", "/conf
 
 @pytest.mark.parametrize("path", HIDDEN)
 @pytest.mark.parametrize(
-    "before", ["", *(f"/{each}" for each in SERVICES), "/applications/v1/..", "/identity/%2e%2e", "//", "/catalog/..;"]
+    "before", ["", *(f"/{each}" for each in NAMES), "/applications/v1/..", "/identity/%2e%2e", "//", "/catalog/..;"]
 )
 async def test_what_is_inside_stays_inside(house: House, before: str, path: str) -> None:
     status, content = await asyncio.to_thread(raw_get, house.gateway_url, before + path)

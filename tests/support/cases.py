@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from contracts import datarefs
 from contracts.applications import Origin, Outcome
 from contracts.envelope import Event, id_of
 from contracts.notifications import (
@@ -54,7 +55,7 @@ def offer(given: dict[str, Any] | None = None) -> Offer:
         valid_to=None,
         online=True,
         content_hash=HASH,
-        dataref="/catalog/v1/witten/services/x/versions/1",
+        dataref=datarefs.service_version("witten", "x", 1),
         content=content,
     )
 
@@ -125,7 +126,7 @@ def told_of(case: Case, decision: Decision | None = None) -> dict[str, Any]:
             document_size=1,
             media_type="application/pdf",
             issued_on=day,
-            dataref=f"/notifications/v1/{case.tenant}/notices/{notice_id}",
+            dataref=datarefs.notice_document(case.tenant, notice_id),
         ),
         "provided": NoticeProvided(**common, account_id=case.account_id, trust_level=TrustLevel.BASIC, provided_at=NOW),
         "retrieved": NoticeRetrieved(**common, retrieved_at=NOW, retrieved_on=day),

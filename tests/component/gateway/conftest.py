@@ -23,11 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from rathaus.registry import NAMES, SERVICES
 from tests.support.tokens import ISSUER, Issuer
 
 TEMPLATE = Path(__file__).parents[3] / "deploy" / "gateway" / "envoy.yaml.j2"
 ENVOY = Path(sys.executable).with_name("envoy")
-SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
+AWAY = "payments"
+"""The one service whose upstream isn't there."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def free_port() -> int:
 
 def render(**variables: Any) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    return environment.from_string(TEMPLATE.read_text()).render(**variables)
+    return environment.from_string(TEMPLATE.read_text()).render(services=SERVICES, **variables)
 
 
 def upstream(name: str, issuer: Issuer) -> Starlette:
@@ -143,11 +145,10 @@ def issuer() -> Issuer:
 
 @pytest.fixture(scope="module")
 def ports(issuer: Issuer) -> Iterator[dict[str, int]]:
-    """The upstreams' ports; `payments` isn't there."""
+    """The upstreams' ports."""
     with ExitStack() as stack:
-        started = {name: stack.enter_context(serving(upstream(name, issuer))) for name in SERVICES[:-2]}
-        started["notifications"] = stack.enter_context(serving(upstream("notifications", issuer)))
-        yield {**started, "payments": free_port()}
+        started = {name: stack.enter_context(serving(upstream(name, issuer))) for name in NAMES if name != AWAY}
+        yield {**started, AWAY: free_port()}
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
+from rathaus.registry import NAMES
 from tests.support.tokens import Issuer
 from tests.support.waiting import wait_until
 
-from .conftest import ENVOY, ISSUER, SERVICES, Door, gateway, render
+from .conftest import AWAY, ENVOY, ISSUER, Door, gateway, render
 
 pytestmark = pytest.mark.engines
 
-PORTS = {name: 9000 + n for n, name in enumerate(SERVICES)}
+PORTS = {name: 9000 + n for n, name in enumerate(NAMES)}
 ATTACHMENT = "/applications/v1/witten/applications/1/attachments/passport"
 
 
@@ -140,7 +141,7 @@ class TestDoors:
     async def test_escaped_slashes_are_refused(self, http: httpx.AsyncClient, path: str) -> None:
         problem(await http.get(path), 400)
 
-    @pytest.mark.parametrize("service", ["identity", "catalog", "applications", "notifications"])
+    @pytest.mark.parametrize("service", [name for name in NAMES if name != AWAY])
     async def test_each_interface_is_described(self, http: httpx.AsyncClient, service: str) -> None:
         answer = await http.get(f"/{service}/openapi.json")
         assert answer.text == f"{service}'s own"
@@ -149,7 +150,7 @@ class TestDoors:
     async def test_the_first_page_lists_the_doors(self, http: httpx.AsyncClient) -> None:
         answer = await http.get("/")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert all(f'href="/{service}/openapi.json"' in answer.text for service in SERVICES)
+        assert all(f'href="/{service}/openapi.json"' in answer.text for service in NAMES)
 
     async def test_services_learn_no_address_and_believe_no_visitor(self, http: httpx.AsyncClient) -> None:
         lies = {"x-forwarded-for": "10.0.0.1", "x-envoy-upstream-rq-timeout-ms": "99999"}

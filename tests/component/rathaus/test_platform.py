@@ -12,7 +12,8 @@ import pytest
 
 from rathaus import processes
 from rathaus.engines import CannotStart
-from rathaus.settings import SERVICES, PlatformSettings
+from rathaus.registry import NAMES
+from rathaus.settings import PlatformSettings
 from rathaus.supervisor import Platform
 from tests.support.waiting import wait_until
 
@@ -20,7 +21,7 @@ from tests.support.waiting import wait_until
 @pytest.mark.engines
 async def test_everything_starts_heals_and_ends(tmp_path: Path) -> None:
     async with Platform(PlatformSettings(state_dir=tmp_path, gateway_port=0), demo=True) as platform:
-        assert set(platform.pids) == {"kafka", "mongo", *SERVICES, "gateway", *processes.EXAMPLES}
+        assert set(platform.pids) == {"kafka", "mongo", *NAMES, "gateway", *processes.EXAMPLES}
         async with httpx.AsyncClient(base_url=platform.gateway_url, timeout=10) as client:
             await _is_given_a_token(client, platform)
             for name in ("identity", "mongo", "kafka", "gateway"):
@@ -57,7 +58,7 @@ def test_a_gateway_port_that_is_taken_says_what_to_do(tmp_path: Path) -> None:
 def test_existing_engines_are_used_and_not_started(tmp_path: Path) -> None:
     settings = PlatformSettings(state_dir=tmp_path, gateway_port=0, kafka_url="k:9092", mongo_url="mongodb://m/")
     plan = processes.table(settings)
-    assert {each.name for each in plan.programs} == {*SERVICES, "gateway"}
+    assert {each.name for each in plan.programs} == {*NAMES, "gateway"}
     assert set(plan.elsewhere) == {"kafka", "mongo"}
     told = next(each.env for each in plan.programs if each.name == "catalog")
     assert (told["RATHAUS_KAFKA_URL"], told["RATHAUS_MONGO_URL"]) == ("k:9092", "mongodb://m/")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chassis.errors import ConfigurationError
-from rathaus.settings import SERVICES, PlatformSettings, load, passed_on, service_settings
+from rathaus.registry import NAMES
+from rathaus.settings import PlatformSettings, load, passed_on, service_settings
 
 
 @pytest.fixture(autouse=True)
@@ -62,5 +63,5 @@ def test_a_services_variable_is_known_and_passed_on_to_who_knows_it(monkeypatch:
 
 
 def test_each_setting_says_what_it_is() -> None:
-    for settings in (PlatformSettings, *map(service_settings, SERVICES)):
+    for settings in (PlatformSettings, *map(service_settings, NAMES)):
         assert not [name for name, field in settings.model_fields.items() if not field.description]

@@ -10,6 +10,7 @@ import pytest
 
 from chassis.clock import start_of
 from chassis.errors import Conflict, Invalid, NotFound, NotYet, Rejected
+from contracts import datarefs
 from contracts.applications import (
     ApplicationComplete,
     ApplicationWithdrawn,
@@ -316,11 +317,12 @@ def test_it_cannot_be_reopened_now(case: Case) -> None:
 def test_a_question_and_its_answer() -> None:
     case, (asked,) = cases.ask_information(in_processing(), cases.AskInformation("clerk-1", "Seit wann?", DUE), NOW)
     assert isinstance(asked, InformationRequested)
-    assert asked.dataref == f"/applications/v1/witten/cases/{case.case_id}/requests/{asked.request_id}"
+    assert asked.dataref == datarefs.information_request("witten", case.case_id, asked.request_id)
     assert state.due(case) == {state.INFORMATION: start_of(date(2026, 3, 21))}
     answer = cases.SupplyInformation(ACCOUNT, asked.request_id, "Seit 2019.")
     case, (said,) = cases.supply_information(case, answer, LATER)
     assert isinstance(said, InformationSupplied)
+    assert said.dataref == datarefs.information_answer("witten", case.case_id, asked.request_id)
     assert said.content_hash == state.content_hash(cases.answer_content(case, case.requests[0]))
     assert state.due(case) == {}
     with pytest.raises(Conflict):

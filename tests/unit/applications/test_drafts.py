@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound, UnsupportedMediaType
+from contracts import datarefs
 from contracts.applications import ApplicationComplete, ApplicationSubmitted, DecisionMade, FeeAssessed, Origin, Outcome
 from contracts.envelope import id_of
 from contracts.values import TrustLevel
@@ -120,7 +121,7 @@ def test_a_free_service_with_a_rule_is_decided_at_once() -> None:
     assert isinstance(decision, DecisionMade)
     assert (decision.origin, decision.outcome, decision.decided_by) == (Origin.RULE, Outcome.GRANTED, None)
     assert decision.content_hash == sha256(case.decisions[0].content)
-    assert decision.dataref == f"/applications/v1/witten/cases/{CASE}/decisions/{decision.decision_id}"
+    assert decision.dataref == datarefs.decision("witten", CASE, decision.decision_id)
 
 
 def test_where_the_rule_does_not_hold_a_clerk_decides() -> None:
@@ -151,7 +152,7 @@ def test_what_was_submitted_is_told_and_can_be_proven() -> None:
     assert told.content_hash != content_hash(submitted_content(case, consents_to_mailbox=False))
     assert told.received_on.isoformat() == "2026-03-02"
     assert told.identity_evidence[0].trust_level is TrustLevel.SUBSTANTIAL
-    assert told.dataref == f"/applications/v1/witten/cases/{CASE}/submissions/{case.application_id}"
+    assert told.dataref == datarefs.submission("witten", CASE, case.application_id)
     assert "Bank" not in told.model_dump_json()
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.errors import Conflict
+from contracts import datarefs
 from contracts.catalog import TownRegistered
 from services.catalog.domain.towns import Register, Town, TownAsData, register
 from tests.unit.catalog.samples import TOWNS
@@ -20,7 +21,7 @@ WITTEN = TownAsData.model_validate_json((TOWNS / "witten/town.json").read_text(e
 def test_registered_once() -> None:
     state, (told,) = register(None, Register("witten", WITTEN), NOW)
     assert told == TownRegistered(
-        tenant="witten", ars=("059540036036",), ags=("05954036",), dataref="/catalog/v1/witten/revisions/1"
+        tenant="witten", ars=("059540036036",), ags=("05954036",), dataref=datarefs.town_revision("witten", 1)
     )
     assert register(state, Register("witten", WITTEN), NOW) == (state, ())
 
@@ -31,7 +32,7 @@ def test_a_change_is_a_revision() -> None:
     changed, (told,) = register(state, Register("witten", other), NOW)
     assert changed.revisions == (WITTEN, other)
     assert isinstance(told, TownRegistered)
-    assert told.dataref.endswith("/revisions/2")
+    assert told.dataref == datarefs.town_revision("witten", 2)
     adapter: TypeAdapter[Town] = TypeAdapter(Town)
     assert adapter.validate_python(adapter.dump_python(changed, mode="json")) == changed
 

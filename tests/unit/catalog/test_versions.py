@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound
+from contracts import datarefs
 from contracts.catalog import ServicePublished, ServiceRetired
 from services.catalog.domain import versions
 from services.catalog.domain.versions import Draft, Edit, Publish, Retire, ServiceVersion, Status
@@ -35,7 +36,7 @@ def test_published_by_a_second_person() -> None:
     made, (told,) = versions.publish(drafted, Publish("reviewer"), NOW)
     assert made.status is Status.PUBLISHED
     assert isinstance(told, ServicePublished)
-    assert told.dataref == "/catalog/v1/steinhagen/services/waste-bin-change/versions/1"
+    assert told.dataref == datarefs.service_version("steinhagen", "waste-bin-change", 1)
     assert told.content_hash == drafted.content_hash
     assert told.online
     assert told.service_version_id == versions.version_id("steinhagen", "waste-bin-change", 1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from chassis.errors import NotFound
+from contracts import datarefs
 from contracts.envelope import id_of
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from services.payments.domain import demands
@@ -40,7 +41,7 @@ def test_a_demand_says_what_is_owed_and_books_it() -> None:
     demand, (said,) = demands.request_payment(new_demand())
     assert isinstance(said, PaymentRequested)
     assert said.payment_reference == demand.payment_reference
-    assert said.dataref == f"/payments/v1/witten/demands/{demand.demand_id}/request"
+    assert said.dataref == datarefs.payment_request("witten", demand.demand_id)
     assert demand.outstanding.cents == balance(demand, Account.RECEIVABLE) == 1250
     assert set(demands.due(demand)) == {"book", "overdue"}
 
