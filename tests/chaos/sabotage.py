@@ -113,16 +113,16 @@ def stale_parked() -> None:
     Parking.join = _join  # type: ignore[method-assign]
 
 
-def key_changed() -> None:
+def key_changed(transport: type[Any] = Transport) -> None:
     """From the second event on a subject has another key."""
-    send = Transport.send
+    send = transport.send
 
     async def _send(self: Any, topic: Any, envelope: Envelope, data: dict[str, Any]) -> Any:
         if envelope.sequence > 1:
             envelope = envelope.model_copy(update={"case": None})
         return await send(self, topic, envelope, data)
 
-    Transport.send = _send  # type: ignore[method-assign]
+    transport.send = _send
 
 
 def files_forgotten() -> None:

@@ -1,6 +1,8 @@
 """Two small services that stand for all: alpha is asked by HTTP and hears beta's events, beta hears alpha's.
 
-    client -> alpha: item, a line more -> Noted (and NotedV2) -> beta: copy, the line too -> Echoed -> alpha: item, the echo
+    client -> alpha: a line more in an item -> Noted (and NotedV2)
+           -> beta: the line in the item's copy, too -> Echoed
+           -> alpha: an echo in the item
 
 Both have due work of two kinds. Beta has a read model of the lines. Whatever is lost, doubled or out of order shows in
 lines, echoes and read model. An instance may be of an older or a newer release: the newer one's copy has a field more,
@@ -228,6 +230,11 @@ def _noted(line: str, around: Around) -> list[Event]:
     return [Noted(line=line), *([NotedV2(line=line, length=len(line))] if around.both_versions else [])]
 
 
+def heard_by(*, newer: bool) -> tuple[type[Event], ...]:
+    """The newer release hears both versions until the older one is gone: alone, each would miss what the other skips."""
+    return (Noted, NotedV2) if newer else (Noted,)
+
+
 def beta(service: Service, process: Process, around: Around) -> None:
     """Composes an instance of beta."""
     copies: Store[Any] = service.store(NEXT_COPIES if around.newer else COPIES)
@@ -276,9 +283,8 @@ def beta(service: Service, process: Process, around: Around) -> None:
         place = f"{event.envelope.subject}/{event.data.line}"
         await lines.put(event.tenant, place, {"item": event.envelope.subject, "line": event.data.line})
 
-    service.subscriptions.on(Noted, noted)
-    if around.newer and around.both_versions:
-        service.subscriptions.on(NotedV2, noted)
+    for version in heard_by(newer=around.newer and around.both_versions):
+        service.subscriptions.on(version, noted)
     service.work(copies, "call", call)
     service.work(copies, "check", check)
     service.read_model("lines").on(Noted, keep)

@@ -1,0 +1,221 @@
+"""The chassis broken on purpose, to prove that the simulation would notice. Each patches its own process for good.
+
+The chaos suite's sabotages (but for the files, which are not simulated), subtler ones, and the mends of faults that the
+simulation found, undone again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from chassis import mongo
+from chassis.aggregates import Store
+from chassis.background import Background
+from chassis.events import delivery
+from chassis.events.delivery import Delivery
+from chassis.events.parking import ParkedSubject, Parking, Stored, Trouble
+from chassis.events.relay import Relay
+from contracts.envelope import Envelope, Event
+from tests.chaos import sabotage as chaos
+from tests.simulation import broker, services
+
+# Subtler than the chaos suite's
+
+
+def work_list_unguarded() -> None:
+    """The relay takes documents off its work list, whatever was said in the meantime."""
+
+    async def _mark(self: Relay, store: Any, sequence: int, group: list[Any]) -> list[Any]:
+        told = {"$max": {"published": sequence}, "$unset": {"unpublished_since": ""}}
+        await store.collection.update_all({"_id": {"$in": [subject.id for subject in group]}}, told)
+        return []
+
+    Relay._mark_all_told = _mark  # type: ignore[method-assign]
+
+
+def settled_before_saved() -> None:
+    """A parked event is taken off before its position is saved."""
+
+    async def _drained_one(self: Delivery, subject: ParkedSubject) -> bool:
+        stored = subject.events[0]
+        envelope = delivery._envelope_of(stored)
+        assert isinstance(envelope, Envelope)
+        last = (await self._positions.load([envelope.source])).get(envelope.source)
+        trouble = await self._applied(envelope, stored, last)
+        if trouble is not None:
+            await self.parking.again(subject, trouble)
+            return False
+        await self.parking.settled(subject)
+        await self._positions.save({envelope.source: stored.at})
+        return True
+
+    Delivery._drained_one = _drained_one  # type: ignore[method-assign]
+
+
+def parked_before_saved() -> None:
+    """What was done of a subject isn't saved before its next event is parked."""
+
+    async def _park(self: Delivery, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: Any) -> None:
+        document_id = self.parking.id_of(envelope.source)
+        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+        chunk.parked.add(envelope.source)
+
+    Delivery._park = _park  # type: ignore[method-assign]
+
+
+def settled_unguarded() -> None:
+    """The parked document goes with the last event that was read, though another was added since."""
+
+    async def _settled(self: Parking, subject: ParkedSubject) -> None:
+        if len(subject.events) <= 1:
+            await self.collection.delete({"_id": subject.id})
+        else:
+            gone = {"$pull": {"events": {"at": subject.events[0].at}}, "$unset": {"asked": ""}}
+            await self.collection.update({"_id": subject.id}, gone)
+
+    Parking.settled = _settled  # type: ignore[method-assign]
+
+
+def turn_ignored() -> None:
+    """Records fetched before a rebalance are handled after it."""
+    on_records = Delivery._on_records
+
+    async def _on_records(self: Delivery, records: Any, turn: int) -> None:
+        await on_records(self, records, self._turn)
+
+    Delivery._on_records = _on_records  # type: ignore[method-assign]
+
+
+class _NoLock:
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+def lock_absent() -> None:
+    """Parked events of a partition are tried beside its next chunk."""
+    partition = delivery._Partition
+
+    def _made() -> Any:
+        made = partition()
+        made.lock = _NoLock()  # type: ignore[assignment]
+        return made
+
+    delivery._Partition = _made  # type: ignore[assignment, misc]
+
+
+def postpone_unguarded() -> None:
+    """Due work is put off, whatever became due in the meantime."""
+    put_off = Store._put_off
+
+    async def _put_off(self: Any, where: Any, found: Any, work: Any, until: Any) -> bool:
+        unguarded = {name: value for name, value in where.items() if name != "version"}
+        return bool(await put_off(self, unguarded, found, work, until))
+
+    Store._put_off = _put_off  # type: ignore[method-assign]
+
+
+# Mends undone
+
+
+def the_client_asked() -> None:
+    """What is ours is asked of the client, which names the old partitions while there are none."""
+
+    async def _revoked(self: Delivery, revoked: Iterable[TopicPartition]) -> None:
+        self._turn += 1
+        gone = [self._partitions.pop(each) for each in revoked if each in self._partitions]
+        await delivery._ended(task for partition in gone for task in (partition.task, partition.drain))
+
+    def _owned(self: Delivery) -> Any:
+        return self._consumer.assignment() if self._broker is not None else frozenset()
+
+    Delivery.on_partitions_revoked = _revoked  # type: ignore[method-assign]
+    Delivery._owned = property(_owned, lambda self, value: None)  # type: ignore[assignment]
+
+
+def drain_goes_on() -> None:
+    """A revocation leaves the drain of parked subjects running."""
+
+    async def _revoked(self: Delivery, _: Iterable[TopicPartition]) -> None:
+        self._turn += 1
+        self._owned = None
+        gone, self._partitions = self._partitions, {}
+        await delivery._ended(partition.task for partition in gone.values())
+
+    Delivery.on_partitions_revoked = _revoked  # type: ignore[method-assign]
+
+
+def verdict_by_id() -> None:
+    """A verdict falls on whatever is first by now, and unsets whatever was asked for."""
+    update = mongo.Collection.update
+
+    async def _update(self: mongo.Collection, where: Any, change: Any, *, upsert: bool = False) -> bool:
+        if self.name == "parked" and "asked" in where:
+            where = {"_id": where["_id"]}
+        return await update(self, where, change, upsert=upsert)
+
+    mongo.Collection.update = _update  # type: ignore[method-assign]
+
+
+def leading_ends() -> None:
+    """An error of the database that nobody translates ends a background task for good."""
+    mongo._RETRYABLE_CODES -= {134, 10058}
+    mongo._REFUSED_CODES = frozenset()
+    Background._ended = lambda *_: None  # type: ignore[method-assign]
+
+
+def settled_keeps_status() -> None:
+    """What comes behind a settled event stays parked for the first one's reason, until somebody asks."""
+
+    async def _settled(self: Parking, subject: ParkedSubject) -> None:
+        if subject.events:
+            gone = {"$pull": {"events": {"at": subject.events[0].at}}}
+            as_read = {"_id": subject.id, "asked": subject.asked}
+            if not await self.collection.update(as_read, {**gone, "$unset": {"asked": ""}}):
+                await self.collection.update({"_id": subject.id}, gone)
+        await self.collection.delete({"_id": subject.id, "events": []})
+
+    Parking.settled = _settled  # type: ignore[method-assign]
+
+
+def newer_fields_dropped() -> None:
+    """An older release removes the fields that only a newer one knows."""
+    Store._drops = lambda self, name, state: name not in state  # type: ignore[method-assign]
+
+
+def newer_hears_v2_alone() -> None:
+    """The newer release ignores v1, which the older one said before v2: between the two, a partition changes hands."""
+
+    def _heard_by(*, newer: bool) -> tuple[type[Event], ...]:
+        return (services.NotedV2,) if newer else (services.Noted,)
+
+    services.heard_by = _heard_by  # type: ignore[assignment]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "commit_first": chaos.commit_first,
+    "mark_first": chaos.mark_first,
+    "seen_ignored": chaos.seen_ignored,
+    "sends_reordered": chaos.sends_reordered,
+    "stale_parked": chaos.stale_parked,
+    "key_changed": lambda: chaos.key_changed(broker.Transport),
+    "work_list_unguarded": work_list_unguarded,
+    "settled_before_saved": settled_before_saved,
+    "parked_before_saved": parked_before_saved,
+    "settled_unguarded": settled_unguarded,
+    "turn_ignored": turn_ignored,
+    "lock_absent": lock_absent,
+    "postpone_unguarded": postpone_unguarded,
+    "the_client_asked": the_client_asked,
+    "drain_goes_on": drain_goes_on,
+    "verdict_by_id": verdict_by_id,
+    "leading_ends": leading_ends,
+    "settled_keeps_status": settled_keeps_status,
+    "newer_fields_dropped": newer_fields_dropped,
+    "newer_hears_v2_alone": newer_hears_v2_alone,
+}
