@@ -69,12 +69,12 @@ def parked_before_saved() -> None:
 def settled_unguarded() -> None:
     """The parked document goes with the last event that was read, though another was added since."""
 
+    settled = Parking.settled
+
     async def _settled(self: Parking, subject: ParkedSubject) -> None:
+        await settled(self, subject)
         if len(subject.events) <= 1:
             await self.collection.delete({"_id": subject.id})
-        else:
-            gone = {"$pull": {"events": {"at": subject.events[0].at}}, "$unset": {"asked": ""}}
-            await self.collection.update({"_id": subject.id}, gone)
 
     Parking.settled = _settled  # type: ignore[method-assign]
 

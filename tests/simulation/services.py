@@ -47,6 +47,7 @@ class Item:
     review: datetime | None = None
     asked: int = 0
     reminded: int = 0
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _copy_due(state: CopyItem) -> dict[str, datetime]:
     return {name: at for name, at in found.items() if at}
 
 
-ITEMS = Kind("items", ALPHA, Item, due=_item_due)
+ITEMS = Kind("items", ALPHA, Item, due=_item_due, case=lambda state: state.case)
 COPIES = Kind("copies", BETA, CopyItem, due=_copy_due)
 NEXT_COPIES = Kind("copies", BETA, NextCopyItem, due=_copy_due)
 
@@ -172,7 +173,7 @@ def alpha(service: Service, process: Process, around: Around) -> None:
         tenant: str, item: str, body: Line, caller: Annotated[Caller, Depends(Access(persons=TrustLevel.BASIC))]
     ) -> Response:
         def _decide(state: Item | None) -> tuple[Item, list[Event]]:
-            before = state or Item()
+            before = state or Item(case=id_of("case", item))
             asks = body.remind and before.remind is None
             soon = process.now() + timedelta(seconds=REMIND_SECONDS)
             after = replace(

@@ -56,6 +56,8 @@ class Scenario:
     """Share of ways that take up to two seconds."""
     unruly: float
     """Share of events whose handlers fail."""
+    moods: tuple[str, ...]
+    """How they fail."""
     slow: float
     """Share of handlers that take up to a second."""
     strikes: float
@@ -113,6 +115,7 @@ def calm() -> Scenario:
         latency=0.005,
         tail=0,
         unruly=0,
+        moods=MOODS,
         slow=0,
         strikes=0,
         strike_kinds=(),
@@ -142,13 +145,14 @@ def scenario(seed: int) -> Scenario:
         strike_kinds, strikes, unruly = ("kick", "freeze", "kick"), draw.choice([0.01, 0.05]), draw.choice([0.3, 0.6])
         retry, first = draw.choice([0.1, 0.5]), 0.05
     if focus == "parked":
-        kinds, unruly, retry, first = ("kick", "say_again"), draw.choice([0.5, 0.8]), 0.1, 0.05
+        kinds, unruly, retry, first = ("kick", "say_again"), draw.choice([0.3, 0.6]), 0.1, 0.05
         strike_kinds, strikes = ("kick",), draw.choice([0, 0.01])
     restores = draw.random() < 0.12
     return Scenario(
         latency=draw.choice([0.001, 0.005, 0.02, 0.08]),
         tail=draw.choice([0, 0, 0.01, 0.05]) if focus != "parked" else draw.choice([0.05, 0.2]),
         unruly=unruly,
+        moods=("not_yet",) if focus == "parked" else MOODS,
         slow=draw.choice([0, 0.1, 0.4]),
         strikes=strikes,
         strike_kinds=strike_kinds,
@@ -462,7 +466,7 @@ class World:
         draw = random.Random(f"{self.seed}/{consumer}/{source}/{sequence}")
         if draw.random() >= self.scenario.unruly:
             return None, 0
-        return draw.choice(MOODS), draw.randrange(1, 6)
+        return draw.choice(self.scenario.moods), draw.randrange(1, 6)
 
     async def fail_before(self, service: str, event: Received[Any]) -> None:
         """Before its write."""
@@ -527,10 +531,21 @@ class World:
             if collection == "parked" and after.get("reason") == "hole":
                 places = [event["at"] for event in after["events"]]
                 self.find(f"a hole that isn't one: {after['_id']} {places}")
+            if collection == "parked" and before is not None:
+                self._check_wish(before, after)
             if collection == AGGREGATES[server]:
                 self._check_aggregate(server, before, after)
 
         return _written
+
+    def _check_wish(self, before: database.Document, after: database.Document) -> None:
+        """A discard goes with the event that it was for, and not before."""
+        wish, events = before.get("asked"), before["events"]
+        if wish is None or wish["action"] != "discard" or "asked" in after or wish["reason"] == "hole":
+            return
+        first = min((event["at"] for event in events), default=None)
+        if wish["at"] == first and first in {event["at"] for event in after["events"]}:
+            self.find(f"a discard was forgotten: {before['_id']} {first}")
 
     def _check_aggregate(self, server: str, before: database.Document | None, after: database.Document) -> None:
         key, name = (server, after["_id"]), f"{server} {after['_id'][:8]}"
