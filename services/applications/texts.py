@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal
 
-from contracts.values import Money
-from services.applications.domain.notices import written_date
+from kernel.texts import Language
+from kernel.written import written_amount, written_date
 from services.applications.domain.state import Entry, Status
-
-Language = Literal["de", "en"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +105,17 @@ STATUS: Mapping[Status, Sentence] = {
     Status.CLOSED: Sentence("Abgeschlossen", "Closed"),
 }
 
-_CURRENCIES = {"EUR": "€"}
-
 
 def sentence(entry: Entry, language: Language) -> str:
     """An entry of the timeline as a plain sentence."""
     found = TIMELINE[entry.code]
     template = found.en if language == "en" else found.de
     return template.format(
-        day=written(entry.day, language) if entry.day else "",
-        amount=amount(entry.amount, language) if entry.amount else "",
+        day=written_date(entry.day, language) if entry.day else "",
+        amount=written_amount(entry.amount.cents, entry.amount.currency, language) if entry.amount else "",
     )
 
 
 def status(value: Status) -> dict[str, str]:
     """Where a case stands, in both languages."""
     return {"de": STATUS[value].de, "en": STATUS[value].en}
-
-
-def written(day: date, language: Language) -> str:
-    """`9. März 2026`, `9 March 2026`."""
-    return written_date(day.isoformat(), language)
-
-
-def amount(money: Money, language: Language) -> str:
-    """`1.234,50 €`, `€1,234.50`."""
-    sign = _CURRENCIES.get(money.currency, money.currency)
-    english = f"{money.cents // 100:,}.{money.cents % 100:02d}"
-    if language == "en":
-        return f"{sign}{english}" if sign == "€" else f"{sign} {english}"
-    return english.translate(str.maketrans(",.", ".,")) + f" {sign}"

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.aggregates import Answer, Snapshot
-from chassis.clock import legal_date
 from chassis.errors import Invalid
 from contracts.applications import Channel, DocumentKind, FeeTiming, Origin, Outcome
 from contracts.values import Money, Timestamp, TrustLevel
+from kernel.legal_days import legal_date
+from kernel.texts import Language
 from services.applications import texts
 from services.applications.domain import drafts
 from services.applications.domain.cases import answer_content
@@ -509,7 +510,7 @@ def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
     return tuple(found)
 
 
-def timeline(case: Case, language: texts.Language) -> Timeline:
+def timeline(case: Case, language: Language) -> Timeline:
     """What happened, in plain sentences."""
     lines = tuple(Line(at=each.at, code=each.code, text=texts.sentence(each, language)) for each in case.entries)
     return Timeline(lang=language, items=lines)

@@ -29,6 +29,7 @@ from contracts.values import (
     Term,
     TrustLevel,
 )
+from kernel.canonical_json import canonical
 
 SCHEMA_ID = "https://rathaus.example/catalog/service-format.json"
 SCHEMA_FILE = Path(__file__).with_name("service-format.schema.json")
@@ -255,17 +256,6 @@ Json = dict[str, Any]
 
 DEEPEST = 24
 LONGEST_JSON_BYTES = 65_536
-
-
-def canonical(content: Any) -> str:
-    """JSON with sorted keys and no blanks: the same content, the same text.
-
-    Raises:
-        ValueError: it isn't JSON (NaN, half a surrogate pair).
-    """
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    text.encode()
-    return text
 
 
 def _bounded(value: Json) -> Json:

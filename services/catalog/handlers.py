@@ -7,9 +7,10 @@ from datetime import date
 from typing import Any
 
 from chassis.aggregates import Answer, Request, Snapshot
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
 from chassis.errors import Invalid, NotFound
 from chassis.mongo import TenantCollection
+from kernel.legal_days import legal_date
 from services.catalog.domain import offers, towns, versions
 from services.catalog.domain.checks import findings
 from services.catalog.domain.offers import Hit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -15,8 +14,10 @@ from typing import Any, TypeVar
 import typst
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chassis.clock import start_of
 from chassis.errors import Rejected
+from kernel.canonical_json import content_hash as hash_of
+from kernel.legal_days import start_of
+from kernel.written import written_date
 from services.notifications.texts import one_line, showable
 
 TEMPLATE = Path(__file__).parent / "templates" / "notice.typ"
@@ -105,15 +106,9 @@ def read_content(given: dict[str, Any], content_hash: str) -> DecisionContent:
     Raises:
         Rejected: it has another hash than `decision_made` named, or another shape; says where, never what.
     """
-    if hash_of_content(given) != content_hash:
+    if hash_of(given) != content_hash:
         raise Rejected("the decision's content isn't what was decided: its hash differs")
     return _parsed(DecisionContent, given, "the decision's content")
-
-
-def hash_of_content(given: dict[str, Any]) -> str:
-    """SHA-256 of the content as canonical JSON (RFC 8785; keys are ASCII, values texts, booleans and null)."""
-    canonical = json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_address(given: dict[str, Any]) -> Address:
@@ -147,7 +142,7 @@ def compose(content: DecisionContent, address: Address | None, notice_id: str) -
         "reference": [
             {"label": "Aktenzeichen", "value": one_line(content.case_reference)},
             {"label": "Leistung", "value": service},
-            {"label": "Datum", "value": german_date(content.decided_on)},
+            {"label": "Datum", "value": written_date(content.decided_on, "de")},
         ],
         "paragraphs": [showable(each) for each in content.paragraphs.de],
         "facts": [{"label": one_line(row.label.de), "value": showable(_in(row.value, "de"))} for row in content.facts],
@@ -189,16 +184,6 @@ def _address_lines(address: Address | None) -> Sequence[str]:
         f"{address.postal_code} {address.city}",
     )
     return [one_line(row) for row in rows]
-
-
-_MONTHS = (
-    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()  # noqa: SIM905
-)
-
-
-def german_date(day: date) -> str:
-    """As it is written in a letter (DIN 5008): `9. März 2026`."""
-    return f"{day.day}. {_MONTHS[day.month - 1]} {day.year}"
 
 
 class Printer:

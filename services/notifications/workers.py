@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chassis.aggregates import Work
-from chassis.clock import legal_date
 from chassis.errors import Rejected
 from chassis.logging import get_logger
 from chassis.service import Service
+from kernel.legal_days import legal_date
 from services.notifications import letter
 from services.notifications.domain import Document, Notice, Status, Text
 from services.notifications.handlers import Handlers

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field
 
 from chassis.aggregates import Answer, Snapshot
 from chassis.auth import Principal
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
 from chassis.errors import BadRequest, NotFound
 from chassis.http import Access, Caller, Router, respond
 from chassis.http.paging import Paging, page
 from chassis.mongo import Document
 from contracts.applications import FeeTiming
 from contracts.values import TrustLevel
+from kernel.legal_days import legal_date
 from services.payments.checkout import Checkout
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account, Occasion

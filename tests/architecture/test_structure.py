@@ -18,7 +18,7 @@ from contracts.catalogue import EVENTS
 from rathaus import settings_page
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contracts", "chassis", "services", "rathaus")
+PACKAGES = ("kernel", "contracts", "chassis", "services", "rathaus")
 SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
 ROOMS = ("main", "api", "subscribers", "workers", "handlers", "domain", "store", "settings")
 
@@ -46,7 +46,7 @@ IMPURE_IMPORTS = {
     "urllib",
     "uvicorn",
 }
-CHASSIS_IN_DOMAINS = {"chassis.clock", "chassis.errors"}
+CHASSIS_IN_DOMAINS = {"chassis.errors"}
 IMPURE_CALLS = {"now", "today", "uuid4", "uuid1", "open", "print", "input", "getenv", "urandom"}
 
 

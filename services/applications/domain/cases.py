@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from chassis.clock import legal_date
 from chassis.errors import Conflict, Invalid, NotFound
 from contracts.applications import (
     Addressee,
@@ -23,9 +22,10 @@ from contracts.applications import (
     Outcome,
     Role,
 )
-from contracts.envelope import id_of
+from kernel.canonical_json import canonical, content_hash
+from kernel.ids import id_of
+from kernel.legal_days import legal_date
 from services.applications.domain import notices
-from services.applications.domain.canonical import canonical, sha256
 from services.applications.domain.conditions import decides, owed
 from services.applications.domain.findings import shown
 from services.applications.domain.services import result_keys
@@ -38,7 +38,6 @@ from services.applications.domain.state import (
     NoticeStatus,
     RequestStatus,
     Status,
-    content_hash,
 )
 
 MOST_REQUESTS = 50
@@ -398,7 +397,7 @@ def supply_information(case: Case, command: SupplyInformation, now: datetime) ->
     said = InformationSupplied(
         case_id=case.case_id,
         request_id=request.request_id,
-        content_hash=sha256(canonical(answer_content(case, answered))),
+        content_hash=content_hash(answer_content(case, answered)),
         supplied_on=day,
         dataref=f"{case.path}/requests/{request.request_id}/answer",
     )

@@ -11,7 +11,7 @@ from typing import Any
 from chassis.errors import Invalid
 from contracts.applications import FeeItem, FeeTiming, Outcome
 from contracts.values import Money
-from services.applications.domain.canonical import canonical
+from kernel.canonical_json import canonical
 from services.applications.domain.services import Condition, Document, Fee, FeeRule, Rule, Terms
 
 MISSING: Any = object()

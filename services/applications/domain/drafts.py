@@ -6,26 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.clock import legal_date
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound, UnsupportedMediaType
 from contracts.applications import ApplicationSubmitted, Channel, IdentityEvidence, Role
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
+from kernel.canonical_json import content_hash
+from kernel.ids import id_of
+from kernel.legal_days import legal_date
 from services.applications.domain import cases, forms, notices
 from services.applications.domain.conditions import documents_needed
 from services.applications.domain.findings import Finding, pointer, shown
 from services.applications.domain.offers import Offer
 from services.applications.domain.services import Document, ServiceVersion, Terms, Text
-from services.applications.domain.state import (
-    Case,
-    Moved,
-    Status,
-    Submission,
-    Upload,
-    content_hash,
-    reference,
-    submitted_content,
-)
+from services.applications.domain.state import Case, Moved, Status, Submission, Upload, reference, submitted_content
 
 METHOD = "account_sign_in"
 """How a party showed who they are: by the account's sign-in, at the token's trust level."""

@@ -9,13 +9,14 @@ from datetime import date
 from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
+from kernel.texts import LANGUAGES, Language
+from kernel.written import written_date
 from services.applications.domain.characters import unshowable
 from services.applications.domain.conditions import MISSING, value_at
 from services.applications.domain.findings import Finding, pointer
 from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, Text, result_keys
 
 EMPTY = "–"
-LANGUAGES = ("de", "en")
 
 _REFUSED_TITLE = Text(de="Ablehnung Ihres Antrags", en="Refusal of your application")
 _REFUSED = Text(
@@ -28,10 +29,6 @@ _PARTLY = Text(
 )
 _GROUNDS = Text(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
 _YES, _NO = Text(de="ja", en="yes"), Text(de="nein", en="no")
-_MONTHS = {
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-    "en": "January February March April May June July August September October November December",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def _title(writer: _Writer, terms: Terms, ruling: Ruling) -> dict[str, str]:
     return {each: writer.filled(terms.notice.title.in_language(each), each) for each in LANGUAGES}
 
 
-def _paragraphs(writer: _Writer, terms: Terms, ruling: Ruling, language: str) -> list[str]:
+def _paragraphs(writer: _Writer, terms: Terms, ruling: Ruling, language: Language) -> list[str]:
     given = terms.notice.paragraphs
     template = (given.en or given.de) if language == "en" else given.de
     grounds = [_GROUNDS.in_language(language).format(grounds=_composed(ruling.grounds))] if ruling.grounds else []
@@ -115,15 +112,15 @@ class _Writer:
     reference: str
     result: Mapping[str, str]
 
-    def filled(self, text: str, language: str) -> str:
+    def filled(self, text: str, language: Language) -> str:
         return PLACEHOLDER.sub(lambda found: self._named(found[1], language), text)
 
     def value(self, text: str) -> str | dict[str, str]:
         """Once for both languages, unless they differ."""
-        written = {each: self.filled(text, each) for each in LANGUAGES}
+        written: dict[str, str] = {each: self.filled(text, each) for each in LANGUAGES}
         return written["de"] if written["de"] == written["en"] else written
 
-    def _named(self, name: str, language: str) -> str:
+    def _named(self, name: str, language: Language) -> str:
         if name == "case.reference":
             return self.reference
         kind, _, rest = name.partition(".")
@@ -133,7 +130,7 @@ class _Writer:
         return _written(value_at(self.data, rest), field, language)
 
 
-def _written(value: Any, field: ShownField, language: str) -> str:
+def _written(value: Any, field: ShownField, language: Language) -> str:
     match value:
         case _ if value is MISSING or value is None or value in ("", [], {}):
             return EMPTY
@@ -149,21 +146,19 @@ def _written(value: Any, field: ShownField, language: str) -> str:
             return EMPTY
 
 
-def _figure_or_text(text: str, field: ShownField, language: str) -> str:
+def _figure_or_text(text: str, field: ShownField, language: Language) -> str:
     label = field.label(text)
     if label is not None:
         return label.in_language(language)
-    return written_date(text, language) if field.format == "date" else _composed(text)
+    return _date(text, language) if field.format == "date" else _composed(text)
 
 
-def written_date(text: str, language: str) -> str:
-    """An ISO date as it is written in a letter: `9. März 2026`, `9 March 2026`; anything else as it is."""
+def _date(text: str, language: Language) -> str:
+    """An ISO date as people read it; anything else as it is."""
     try:
-        day = date.fromisoformat(text)
+        return written_date(date.fromisoformat(text), language)
     except ValueError:
         return text
-    month = _MONTHS[language].split()[day.month - 1]
-    return f"{day.day}. {month} {day.year}" if language == "de" else f"{day.day} {month} {day.year}"
 
 
 def _composed(text: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.applications import DocumentKind, FeeTiming, Outcome, ProceduralLaw
 from contracts.values import LegalDate, Money, TrustLevel
-from services.applications.domain.canonical import canonical
+from kernel.canonical_json import canonical
 
 PLACEHOLDER = re.compile(r"\{\{([a-z0-9_.]+)\}\}")
 _LONGEST_CHAIN = 20

@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from chassis.clock import start_of
 from contracts.applications import (
     Addressee,
     Attachment,
@@ -22,9 +21,10 @@ from contracts.applications import (
     Party,
     Role,
 )
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.values import LegalDate, Money, Timestamp
-from services.applications.domain.canonical import canonical, sha256
+from kernel.ids import id_of
+from kernel.legal_days import start_of
 from services.applications.domain.services import Terms, Text
 
 INFORMATION = "information"
@@ -289,11 +289,6 @@ def submitted_content(case: Case, *, consents_to_mailbox: bool) -> dict[str, Any
         ],
         "consents_to_mailbox": consents_to_mailbox,
     }
-
-
-def content_hash(content: Any) -> str:
-    """SHA-256 of the canonical JSON (RFC 8785) of some content."""
-    return sha256(canonical(content))
 
 
 def due(case: Case) -> Mapping[str, datetime]:

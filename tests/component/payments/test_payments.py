@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.envelope import id_of
 from examples.payment_provider.rules import Mode, Status
+from kernel.ids import id_of
 from services.payments import metrics
 from services.payments.domain.demands import Demand, Said
 from services.payments.domain.references import is_creditor_reference

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kernel.canonical_json import canonical
 from services.catalog.domain.towns import TownAsData
 from services.catalog.format import (
     SCHEMA_FILE,
@@ -19,7 +20,6 @@ from services.catalog.format import (
     Localized,
     ServiceAsData,
     TextModule,
-    canonical,
     json_schema,
     rendered_schema,
 )

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from contracts.applications import DocumentKind, ProceduralLaw
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
+from kernel.ids import id_of
 from services.notifications.domain import Document, Notice, Reader, Text, issue, record_notification
 
 ACCOUNT = id_of("test", "account")

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,15 +10,8 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from chassis.errors import Rejected
-from services.notifications.letter import (
-    DecisionContent,
-    Printer,
-    compose,
-    german_date,
-    hash_of_content,
-    read_address,
-    read_content,
-)
+from kernel.canonical_json import content_hash
+from services.notifications.letter import DecisionContent, Printer, compose, read_address, read_content
 from services.notifications.texts import SHOWN
 from tests.unit.notifications.decisions import ACCOUNT, CONTENT
 
@@ -35,7 +27,7 @@ def printer() -> Iterator[Printer]:
 
 
 def read(given: dict[str, Any]) -> DecisionContent:
-    return read_content(given, hash_of_content(given))
+    return read_content(given, content_hash(given))
 
 
 async def printed(printer: Printer, account: Any = ADDRESS, **changed: Any) -> bytes:
@@ -170,12 +162,4 @@ def test_content_of_another_shape_is_refused_without_quoting_it() -> None:
 
 def test_content_that_was_changed_is_refused() -> None:
     with pytest.raises(Rejected, match="hash"):
-        read_content(CONTENT | {"decided_by_rule": True}, hash_of_content(CONTENT))
-
-
-def test_the_hash_of_content_is_that_of_canonical_json() -> None:
-    assert hash_of_content({"b": ["ü", None], "a": True}) == sha256('{"a":true,"b":["ü",null]}'.encode()).hexdigest()
-
-
-def test_dates_are_written_as_in_letters() -> None:
-    assert german_date(read(CONTENT).decided_on) == "9. März 2026"
+        read_content(CONTENT | {"decided_by_rule": True}, content_hash(CONTENT))
