@@ -63,7 +63,7 @@ class MoneyAnswer(BaseModel):
 class Sentence(BaseModel):
     """The same in German and English."""
 
-    de: str = Field(examples=["Bitte zahlen Sie bis zum 16.03.2026."])
+    de: str = Field(examples=["Bitte zahlen Sie bis zum 16. März 2026."])
     en: str = Field(examples=["Please pay by 16 March 2026."])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kernel.written import written_date
 from services.payments.domain.bookings import Account
 from services.payments.domain.demands import Demand, Phase, Status
 
@@ -54,11 +55,11 @@ def told_to_payer(demand: Demand) -> dict[str, str]:
             }
         case _ if demand.overdue:
             return {
-                "de": f"Die Zahlung war bis zum {day:%d.%m.%Y} fällig. Bitte zahlen Sie jetzt.",
-                "en": f"Payment was due by {day:%d %B %Y}. Please pay now.",
+                "de": f"Die Zahlung war bis zum {written_date(day, 'de')} fällig. Bitte zahlen Sie jetzt.",
+                "en": f"Payment was due by {written_date(day, 'en')}. Please pay now.",
             }
         case _:
             return {
-                "de": f"Bitte zahlen Sie bis zum {day:%d.%m.%Y}.",
-                "en": f"Please pay by {day:%d %B %Y}.",
+                "de": f"Bitte zahlen Sie bis zum {written_date(day, 'de')}.",
+                "en": f"Please pay by {written_date(day, 'en')}.",
             }
