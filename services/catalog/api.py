@@ -13,10 +13,14 @@ from chassis.errors import BadRequest
 from chassis.http import Access, Caller, Paging, Router, page, respond
 from contracts.values import ServiceId, Tenant, TrustLevel
 from kernel.canonical_json import content_hash
+from service_format.channels import ChannelKind
+from service_format.model import Json
+from service_format.schema import json_schema
+from service_format.service import ServiceAsData
+from service_format.texts import Localized
 from services.catalog.domain.towns import TownAsData
 from services.catalog.domain.versions import Status
 from services.catalog.examples import CARD, FINDING, NOTICE, SERVICE, TOWN, VERSION
-from services.catalog.format import ChannelKind, Json, Localized, ServiceAsData, json_schema
 from services.catalog.handlers import (
     Handlers,
     Place,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("kernel", "contracts", "chassis", "services", "rathaus")
+PACKAGES = ("kernel", "contracts", "service_format", "chassis", "services", "rathaus")
 # In two halves, so that this file does not name what it looks for.
 REGISTRIES = [
     f"{name}.{ending}".encode()

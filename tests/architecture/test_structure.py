@@ -18,7 +18,7 @@ from contracts.catalogue import EVENTS
 from rathaus import settings_page
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("kernel", "contracts", "chassis", "services", "rathaus")
+PACKAGES = ("kernel", "contracts", "service_format", "chassis", "services", "rathaus")
 SERVICES = ("identity", "catalog", "applications", "payments", "notifications")
 ROOMS = ("main", "api", "subscribers", "workers", "handlers", "domain", "store", "settings")
 

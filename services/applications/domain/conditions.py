@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -11,52 +10,10 @@ from typing import Any
 from chassis.errors import Invalid
 from contracts.applications import FeeItem, FeeTiming, Outcome
 from contracts.values import Money
-from kernel.canonical_json import canonical
-from services.applications.domain.services import Condition, Document, Fee, FeeRule, Rule, Terms
+from service_format.conditions import all_hold, holds, is_number, value_at
+from services.applications.domain.services import Document, Fee, FeeRule, Rule, Terms
 
-MISSING: Any = object()
 _MOST_CENTS = 99_999_999
-
-
-def value_at(data: Any, path: str) -> Any:
-    """The value at names joined by dots; `MISSING` where there is none."""
-    for name in path.split("."):
-        if not isinstance(data, Mapping) or name not in data:
-            return MISSING
-        data = data[name]
-    return data
-
-
-def holds(condition: Condition, data: Any) -> bool:
-    """Whether the statement is true of the data. A missing field fulfils only `present: false`."""
-    value = value_at(data, condition.path)
-    if condition.present is not None:
-        return condition.present is (value is not MISSING)
-    if value is MISSING:
-        return False
-    if condition.one_of is not None:
-        return any(_same(value, each) for each in condition.one_of)
-    if condition.equals is not None:
-        return _same(value, condition.equals)
-    return _within(value, condition)
-
-
-def all_hold(conditions: Iterable[Condition], data: Any) -> bool:
-    """Whether every statement is true; so it is of none."""
-    return all(holds(each, data) for each in conditions)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 and 1.0 are, 1 and true are not."""
-    return canonical(one) == canonical(other)
-
-
-def _within(value: Any, condition: Condition) -> bool:
-    if condition.min is None and condition.max is None:
-        return False
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return (condition.min is None or value >= condition.min) and (condition.max is None or value <= condition.max)
 
 
 def decides(terms: Terms, data: Any) -> Rule | None:
@@ -122,7 +79,7 @@ def _amount(fee: Fee, data: Any) -> Money:
 
 def _ruled(rule: FeeRule, data: Any) -> Money:
     number = value_at(data, rule.path)
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if not is_number(number):
         number = 0
     if abs(number) > _MOST_CENTS:
         raise Invalid("the fee is higher than can be charged online")

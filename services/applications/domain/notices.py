@@ -11,8 +11,8 @@ from typing import Any
 from contracts.applications import DocumentKind, Outcome
 from kernel.texts import LANGUAGES, Language
 from kernel.written import written_date
+from service_format.conditions import MISSING, value_at
 from services.applications.domain.characters import unshowable
-from services.applications.domain.conditions import MISSING, value_at
 from services.applications.domain.findings import Finding, pointer
 from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, Text, result_keys
 

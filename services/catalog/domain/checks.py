@@ -12,22 +12,17 @@ from typing import Any
 import jsonschema_rs
 
 from contracts.applications import FeeTiming
+from service_format.channels import ChannelKind
+from service_format.conditions import Condition, all_hold
+from service_format.fees import Fee
+from service_format.form import CodeList, Form
+from service_format.model import NAME, Json
+from service_format.notice import Notice
+from service_format.procedure import Procedure
+from service_format.service import ServiceAsData, TestCase
+from service_format.texts import TextModule
 from services.catalog.domain import forms
 from services.catalog.domain.forms import Field
-from services.catalog.format import (
-    NAME,
-    ChannelKind,
-    CodeList,
-    Condition,
-    Fee,
-    Form,
-    Json,
-    Notice,
-    Procedure,
-    ServiceAsData,
-    TestCase,
-    TextModule,
-)
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 _FIELD = re.compile(rf"form\.({NAME}(?:\.{NAME})*)\Z")
@@ -381,7 +376,7 @@ def _test(pointer: str, case: TestCase, procedure: Procedure | None, *, valid: b
     if case.decided_by_rule is None:
         return
     automation = procedure.automation if procedure else None
-    decides = valid and automation is not None and forms.holds(automation.rule.conditions, case.data)
+    decides = valid and automation is not None and all_hold(automation.rule.conditions, case.data)
     if decides != case.decided_by_rule:
         came = "the rule decides it" if decides else "the rule doesn't decide it"
         yield Finding(f"{pointer}/decided_by_rule", "came_out_otherwise", came)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
 
-from services.catalog.format import Condition, Json
+from service_format.model import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_FIELDS = 500
@@ -194,53 +194,3 @@ def _resolved(root: Json, schema: Json) -> Json:
         own = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
         schema = {**referred, **own}
     return schema
-
-
-# What holds of the data
-
-_MISSING: Any = object()
-
-
-def value_at(data: Json, path: str) -> Any:
-    """The value at a path, or None where it is missing."""
-    found = _at(data, path)
-    return None if found is _MISSING else found
-
-
-def _at(data: Any, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(data, dict) or name not in data:
-            return _MISSING
-        data = data[name]
-    return data
-
-
-def holds(conditions: Sequence[Condition], data: Json) -> bool:
-    """Whether all conditions hold; a missing field fulfils only `present: false`."""
-    return all(_holds(condition, _at(data, condition.path)) for condition in conditions)
-
-
-def _holds(condition: Condition, value: Any) -> bool:
-    operator, operand = condition.operator
-    if operator == "present":
-        return (value is not _MISSING) is operand
-    if value is _MISSING:
-        return False
-    match operator:
-        case "equals":
-            return _same(value, operand)
-        case "one_of":
-            return any(_same(value, each) for each in operand)
-        case "min":
-            return _is_number(value) and value >= operand
-        case _:
-            return _is_number(value) and value <= operand
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _same(left: Any, right: Any) -> bool:
-    """JSON's equality: a bool isn't a number."""
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+from service_format.conditions import MISSING, value_at
+from service_format.form import Form
+from service_format.model import Json
+from service_format.notice import Notice
+from service_format.service import ServiceAsData
 from services.catalog.domain import forms
-from services.catalog.format import Form, Json, Notice, ServiceAsData
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 _FORM = "form."
@@ -36,8 +40,8 @@ def _value(what: str, placeholder: str, form: Form | None, data: Json, language:
     if not what.startswith(_FORM) or form is None:
         return placeholder
     path = what.removeprefix(_FORM)
-    value = forms.value_at(data, path)
-    if value is None or isinstance(value, dict | list):
+    value = value_at(data, path)
+    if value is MISSING or value is None or isinstance(value, dict | list):
         return _LEFT_EMPTY
     if isinstance(value, bool):
         return _YES_NO[language][value]

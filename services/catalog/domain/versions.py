@@ -13,8 +13,8 @@ from contracts.envelope import Event
 from kernel.canonical_json import canonical, sha256
 from kernel.ids import id_of
 from kernel.legal_days import legal_date
+from service_format.service import ServiceAsData
 from services.catalog.domain.checks import findings
-from services.catalog.format import ServiceAsData
 
 
 class Status(str, Enum):

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chassis.errors import Conflict, Invalid, NotFound, NotYet
 from contracts.applications import FeeTiming
 from services.applications.domain import forms, offers, services
-from services.applications.domain.conditions import MISSING, decides, documents_needed, holds, owed, value_at
-from services.applications.domain.services import Condition, Text
+from services.applications.domain.conditions import decides, documents_needed, owed
+from services.applications.domain.services import Text
 from tests.support.cases import NOW, changed, offer
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
@@ -53,38 +51,6 @@ def test_the_fields_that_the_notice_names_are_known_with_their_labels() -> None:
     assert set(shown) == {"name", "from", "bin_size"}
     assert shown["from"].format == "date"
     assert shown["bin_size"].label("80") == Text(de="80 Liter", en="80 litres")
-
-
-@pytest.mark.parametrize(
-    ("condition", "true_of", "false_of"),
-    [
-        ({"equals": 1}, [{"a": 1}, {"a": 1.0}], [{"a": True}, {"a": "1"}, {}]),
-        ({"equals": False}, [{"a": False}], [{"a": 0}, {}]),
-        ({"one_of": ["x", "y"]}, [{"a": "y"}], [{"a": "z"}, {}]),
-        ({"one_of": []}, [], [{"a": "z"}, {}]),
-        ({"min": 2}, [{"a": 2}, {"a": 2.5}], [{"a": 1}, {"a": "3"}, {"a": True}, {}]),
-        ({"max": 2, "min": None}, [{"a": 2}], [{"a": 3}, {"a": None}]),
-        ({"present": True}, [{"a": 1}, {"a": None}], [{}, {"b": 1}]),
-        ({"present": False}, [{}], [{"a": 1}]),
-        ({}, [], [{"a": 1}, {}]),
-    ],
-)
-def test_conditions(condition: dict[str, Any], true_of: list[Any], false_of: list[Any]) -> None:
-    made = Condition(path="a", **condition)
-    assert all(holds(made, each) for each in true_of)
-    assert not any(holds(made, each) for each in false_of)
-
-
-def test_paths_go_through_objects_only() -> None:
-    assert value_at({"a": {"b": 0}}, "a.b") == 0
-    assert value_at({"a": [{"b": 1}]}, "a.0") is MISSING
-    assert value_at({"a.b": 1}, "a.b") is MISSING
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-10, 10), st.floats(-10, 10))
-@settings(deadline=None)
-def test_bounds_are_inclusive(value: float, low: float, high: float) -> None:
-    assert holds(Condition(path="a", min=low, max=high), {"a": value}) is (low <= value <= high)
 
 
 def test_a_rule_decides_only_with_a_legal_basis_and_only_in_favour() -> None:

@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kernel.canonical_json import canonical
+from service_format.conditions import Condition
+from service_format.schema import json_schema, rendered_schema
+from service_format.service import ServiceAsData
+from service_format.texts import Localized, TextModule
 from services.catalog.domain.towns import TownAsData
-from services.catalog.format import (
-    SCHEMA_FILE,
-    Condition,
-    Localized,
-    ServiceAsData,
-    TextModule,
-    json_schema,
-    rendered_schema,
-)
+from services.catalog.schema_file import SCHEMA_FILE
 from tests.unit.catalog.samples import ABSENT, TOWNS, changed, guide_example, sample, service
 
 BINS = sample("steinhagen", "waste-bin-change")
@@ -36,7 +32,7 @@ def _refused(document: dict[str, Any]) -> set[str]:
 
 
 def test_the_committed_schema_is_the_models() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == rendered_schema(), "run: python -m services.catalog.format"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == rendered_schema(), "run: python -m services.catalog.schema_file"
 
 
 @pytest.mark.parametrize("file", SERVICES, ids=lambda file: file.stem)
