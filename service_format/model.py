@@ -55,10 +55,14 @@ AnyFieldPath = Annotated[str, StringConstraints(pattern=rf"^{NAME}(\[\])?(\.{NAM
 """A field of the form; `[]` after the name of a repeatable group."""
 
 
+STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True)
+"""What isn't known is refused."""
+
+
 class Model(BaseModel):
     """Frozen, and it refuses what it doesn't know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True)
+    model_config = STRICT
 
 
 Json = dict[str, Any]

@@ -8,18 +8,23 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contracts.values import Term
-from service_format.model import Language, Line, Model, Paragraph, Prose, Url, Urn
+from kernel.texts import Bilingual
+from service_format.model import STRICT, Language, Line, Model, Paragraph, Prose, Url, Urn
 
 
-class Localized(Model):
+class Localized(Bilingual):
     """One line in both languages."""
+
+    model_config = STRICT
 
     de: Line
     en: Line
 
 
-class LocalizedText(Model):
+class LocalizedText(Bilingual):
     """A longer text in both languages."""
+
+    model_config = STRICT
 
     de: Prose
     en: Prose

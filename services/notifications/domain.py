@@ -31,6 +31,7 @@ from contracts.notifications import (
 from contracts.values import Timestamp, TrustLevel
 from kernel.canonical_json import content_hash
 from kernel.legal_days import legal_date, start_of
+from kernel.texts import Bilingual
 from services.notifications.rules import AnnouncementRule, rule_for, rule_named
 
 MEDIA_TYPE = "application/pdf"
@@ -61,21 +62,13 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """The same in German and English."""
-
-    de: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     """The rendered notice."""
 
     sha256: str
     size: int
     """Bytes."""
-    title: Text
+    title: Bilingual
     authority: str
     """Name of the deciding authority, as the document shows it."""
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chassis.errors import Rejected
 from kernel.canonical_json import content_hash as hash_of
 from kernel.legal_days import start_of
+from kernel.texts import Bilingual, Language
 from kernel.written import written_date
 from services.notifications.texts import one_line, showable
 
@@ -38,13 +39,6 @@ M = TypeVar("M", bound=BaseModel)
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Bilingual(_Part):
-    """The same in German and English."""
-
-    de: str
-    en: str = ""
 
 
 class Paragraphs(_Part):
@@ -161,7 +155,7 @@ def _translation(content: DecisionContent) -> dict[str, Any] | None:
         "title": one_line(content.title.en) or one_line(content.title.de) or _UNTITLED,
         "paragraphs": [showable(each) for each in content.paragraphs.en],
         "facts": [
-            {"label": one_line(row.label.en or row.label.de), "value": showable(_in(row.value, "en"))}
+            {"label": one_line(row.label.in_language("en")), "value": showable(_in(row.value, "en"))}
             for row in content.facts
         ],
         "legal_basis": [showable(_in(each, "en")) for each in content.legal_basis],
@@ -169,10 +163,8 @@ def _translation(content: DecisionContent) -> dict[str, Any] | None:
     }
 
 
-def _in(text: str | Bilingual, language: str) -> str:
-    if isinstance(text, str):
-        return text
-    return text.en or text.de if language == "en" else text.de
+def _in(text: str | Bilingual, language: Language) -> str:
+    return text if isinstance(text, str) else text.in_language(language)
 
 
 def _address_lines(address: Address | None) -> Sequence[str]:

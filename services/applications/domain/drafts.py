@@ -12,11 +12,12 @@ from contracts.values import TrustLevel
 from kernel.canonical_json import content_hash
 from kernel.ids import id_of
 from kernel.legal_days import legal_date
+from kernel.texts import Bilingual
 from services.applications.domain import cases, forms, notices
 from services.applications.domain.conditions import documents_needed
 from services.applications.domain.findings import Finding, pointer, shown
 from services.applications.domain.offers import Offer
-from services.applications.domain.services import Document, ServiceVersion, Terms, Text
+from services.applications.domain.services import Document, ServiceVersion, Terms
 from services.applications.domain.state import Case, Moved, Status, Submission, Upload, reference, submitted_content
 
 METHOD = "account_sign_in"
@@ -283,7 +284,7 @@ def _document_missing(document: Document) -> Finding:
     return Finding(
         pointer("attachments", document.id),
         "document_missing",
-        Text(de=f"Diese Unterlage fehlt: {labels.de}", en=f"This document is missing: {labels.in_language('en')}"),
+        Bilingual(de=f"Diese Unterlage fehlt: {labels.de}", en=f"This document is missing: {labels.in_language('en')}"),
     )
 
 
@@ -293,7 +294,7 @@ def _not_asked_for(draft: Case, terms: Terms) -> list[Finding]:
         Finding(
             pointer("attachments", each.document),
             "document_unexpected",
-            Text(
+            Bilingual(
                 de="Diese Unterlage wird nicht benötigt. Bitte entfernen Sie sie.", en="Not needed. Please remove it."
             ),
         )
@@ -305,7 +306,7 @@ def _not_asked_for(draft: Case, terms: Terms) -> list[Finding]:
 _UNCONFIRMED = Finding(
     "/confirmed",
     "not_confirmed",
-    Text(
+    Bilingual(
         de="Bitte prüfen Sie Ihre Angaben und bestätigen Sie sie.",
         en="Please review what you entered and confirm it.",
     ),

@@ -9,26 +9,26 @@ from datetime import date
 from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
-from kernel.texts import LANGUAGES, Language
+from kernel.texts import LANGUAGES, Bilingual, Language
 from kernel.written import written_date
 from service_format.conditions import MISSING, value_at
 from services.applications.domain.characters import unshowable
 from services.applications.domain.findings import Finding, pointer
-from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, Text, result_keys
+from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, result_keys
 
 EMPTY = "–"
 
-_REFUSED_TITLE = Text(de="Ablehnung Ihres Antrags", en="Refusal of your application")
-_REFUSED = Text(
+_REFUSED_TITLE = Bilingual(de="Ablehnung Ihres Antrags", en="Refusal of your application")
+_REFUSED = Bilingual(
     de="Ihr Antrag „{service}“ (Aktenzeichen {reference}) wird abgelehnt.",
     en="Your application “{service}” (case reference {reference}) is refused.",
 )
-_PARTLY = Text(
+_PARTLY = Bilingual(
     de="Ihrem Antrag wird nur zum Teil entsprochen; im Übrigen wird er abgelehnt.",
     en="Your application is granted in part only; the rest of it is refused.",
 )
-_GROUNDS = Text(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
-_YES, _NO = Text(de="ja", en="yes"), Text(de="nein", en="no")
+_GROUNDS = Bilingual(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
+_YES, _NO = Bilingual(de="ja", en="yes"), Bilingual(de="nein", en="no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +65,18 @@ def content(terms: Terms, data: Any, reference: str, ruling: Ruling) -> dict[str
         "legal_basis": list(
             dict.fromkeys([*terms.procedure.legal_basis, *(automation.legal_basis if automation else ())])
         ),
-        "remedy": _both(terms.procedure.remedy) if terms.procedure.remedy else None,
+        "remedy": terms.procedure.remedy.complete().model_dump() if terms.procedure.remedy else None,
         "authority": terms.authority.model_dump(exclude={"id"}),
-        "service_name": _both(terms.names),
+        "service_name": terms.names.complete().model_dump(),
         "decided_on": ruling.decided_on.isoformat(),
         "decided_by_rule": ruling.by_rule,
         "sample": terms.sample,
     }
 
 
-def _both(text: Text) -> dict[str, str]:
-    return {each: text.in_language(each) for each in LANGUAGES}
-
-
 def _title(writer: _Writer, terms: Terms, ruling: Ruling) -> dict[str, str]:
     if ruling.outcome is Outcome.REFUSED:
-        return _both(_REFUSED_TITLE)
+        return _REFUSED_TITLE.complete().model_dump()
     return {each: writer.filled(terms.notice.title.in_language(each), each) for each in LANGUAGES}
 
 
@@ -100,7 +96,9 @@ def _paragraphs(writer: _Writer, terms: Terms, ruling: Ruling, language: Languag
 
 
 def _facts(writer: _Writer, terms: Terms) -> list[dict[str, Any]]:
-    return [{"label": _both(fact.label), "value": writer.value(fact.value)} for fact in terms.notice.facts]
+    return [
+        {"label": fact.label.complete().model_dump(), "value": writer.value(fact.value)} for fact in terms.notice.facts
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +179,9 @@ def wrong_ruling(terms: Terms, outcome: Outcome, grounds: str, result: Mapping[s
             Finding(
                 "/grounds",
                 "grounds_missing",
-                Text(de="Eine Ablehnung ist zu begründen (§ 39 VwVfG).", en="A refusal needs grounds (VwVfG § 39)."),
+                Bilingual(
+                    de="Eine Ablehnung ist zu begründen (§ 39 VwVfG).", en="A refusal needs grounds (VwVfG § 39)."
+                ),
             )
         )
     if unshowable(grounds, lines=True):
@@ -202,7 +202,7 @@ def _character_finding(*parts: str) -> Finding:
     return Finding(
         pointer(*parts),
         "character_not_printable",
-        Text(
+        Bilingual(
             de="Diese Angabe enthält Zeichen, die in einem Bescheid nicht gedruckt werden können "
             "(zum Beispiel Emojis oder Steuerzeichen). Bitte entfernen Sie sie.",
             en="This contains characters that can't be printed in a notice "
@@ -215,7 +215,7 @@ def _missing(key: str) -> Finding:
     return Finding(
         pointer("result", key),
         "result_missing",
-        Text(de="Der Bescheid braucht diese Angabe.", en="The notice needs this."),
+        Bilingual(de="Der Bescheid braucht diese Angabe.", en="The notice needs this."),
     )
 
 
@@ -223,5 +223,5 @@ def _unknown(key: str) -> Finding:
     return Finding(
         pointer("result", key),
         "result_unknown",
-        Text(de="Der Bescheid nennt diese Angabe nicht.", en="The notice doesn't name this."),
+        Bilingual(de="Der Bescheid nennt diese Angabe nicht.", en="The notice doesn't name this."),
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from contracts.applications import DocumentKind, FeeTiming, Outcome, ProceduralLaw
 from contracts.values import LegalDate, Money, TrustLevel
 from kernel.canonical_json import canonical
+from kernel.texts import Bilingual
 
 PLACEHOLDER = re.compile(r"\{\{([a-z0-9_.]+)\}\}")
 _LONGEST_CHAIN = 20
@@ -18,17 +19,6 @@ _LONGEST_CHAIN = 20
 
 class _Read(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Text(_Read):
-    """The same in German and English."""
-
-    de: str
-    en: str = ""
-
-    def in_language(self, language: str) -> str:
-        """In that language; German where there is no other."""
-        return (self.en or self.de) if language == "en" else self.de
 
 
 class Channel(_Read):
@@ -55,7 +45,7 @@ class Document(_Read):
     """Something to hand in."""
 
     id: str
-    labels: Text
+    labels: Bilingual
     required: bool = False
     condition: Condition | None = None
     """Where it is required only then."""
@@ -83,7 +73,7 @@ class Fee(_Read):
     timing: FeeTiming
     amount: Money | None = None
     rule: FeeRule | None = None
-    labels: Text
+    labels: Bilingual
     days_to_pay: int = Field(14, ge=0, le=3650)
     valid_from: LegalDate | None = None
     valid_to: LegalDate | None = None
@@ -110,7 +100,7 @@ class Procedure(_Read):
     procedural_law: ProceduralLaw
     document_kind: DocumentKind = DocumentKind.NOTICE
     automation: Automation | None = None
-    remedy: Text | None = None
+    remedy: Bilingual | None = None
     legal_basis: tuple[str, ...] = ()
 
 
@@ -124,14 +114,14 @@ class Paragraphs(_Read):
 class Fact(_Read):
     """A line of a notice's table."""
 
-    label: Text
+    label: Bilingual
     value: str
 
 
 class NoticeTemplate(_Read):
     """What a notice says, with placeholders (see `notices.py`)."""
 
-    title: Text
+    title: Bilingual
     paragraphs: Paragraphs
     facts: tuple[Fact, ...] = ()
 
@@ -150,7 +140,7 @@ class Code(_Read):
     """An entry of a code list."""
 
     code: str
-    labels: Text
+    labels: Bilingual
 
 
 class ShownField(_Read):
@@ -161,7 +151,7 @@ class ShownField(_Read):
     """`date`, or empty."""
     codes: tuple[Code, ...] = ()
 
-    def label(self, code: str) -> Text | None:
+    def label(self, code: str) -> Bilingual | None:
         """The label of a code."""
         return next((each.labels for each in self.codes if each.code == code), None)
 
@@ -172,7 +162,7 @@ class Terms(_Read):
     service_id: str
     version: int = Field(ge=1)
     sample: bool = False
-    names: Text
+    names: Bilingual
     channels: tuple[Channel, ...] = ()
     documents: tuple[Document, ...] = ()
     fees: tuple[Fee, ...] = ()

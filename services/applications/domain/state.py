@@ -25,7 +25,8 @@ from contracts.envelope import Event
 from contracts.values import LegalDate, Money, Timestamp
 from kernel.ids import id_of
 from kernel.legal_days import start_of
-from services.applications.domain.services import Terms, Text
+from kernel.texts import Bilingual
+from services.applications.domain.services import Terms
 
 INFORMATION = "information"
 """Due work: the day on which information was due has passed."""
@@ -184,7 +185,7 @@ class Case:
     service_id: str
     service_version: int
     """Of a draft: the version that it was begun with; from submission on: the one that it is pinned to."""
-    names: Text
+    names: Bilingual
     channel: Channel
     status: Status
     created_at: Timestamp

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.values import Money
-from kernel.texts import Language
+from kernel.texts import Bilingual, Language
 from services.applications import texts
 from services.applications.domain.state import Entry, Status
 from tests.support.cases import NOW
@@ -49,7 +49,7 @@ def test_sentences_are_whole(code: str, language: Language) -> None:
 
 
 @pytest.mark.parametrize("sentence", [*texts.TIMELINE.values(), *texts.STATUS.values()])
-def test_no_jargon(sentence: texts.Sentence) -> None:
+def test_no_jargon(sentence: Bilingual) -> None:
     jargon = {"bekanntgabe", "bekannt gegeben", "verwaltungsakt", "bereitstellung", "§", "case_", "kassenzeichen", "id"}
     assert not jargon & set(re.findall(r"[\w§]+", sentence.de.lower()))
 
