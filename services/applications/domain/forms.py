@@ -14,9 +14,9 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from kernel.texts import Bilingual
+from service_format.form_schema import validator
 from services.applications.domain.findings import Finding, pointer
 
-_MASK = "…"
 _MOST_FINDINGS = 100
 _FORMATS = {
     "date": Bilingual(de="ein Datum wie 2026-03-09", en="a date such as 2026-03-09"),
@@ -30,13 +30,7 @@ _FORMATS = {
 @lru_cache(maxsize=256)
 def _compiled(form: str) -> jsonschema_rs.Draft202012Validator:
     """A form's validator; its text is its key, so that versions can't be mixed up."""
-    return jsonschema_rs.Draft202012Validator(
-        json.loads(form),
-        offline=True,
-        validate_formats=True,
-        mask=_MASK,
-        pattern_options=jsonschema_rs.RegexOptions(),
-    )
+    return validator(json.loads(form))
 
 
 def usable(form: str) -> bool:

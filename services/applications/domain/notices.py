@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,13 +9,11 @@ from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
 from kernel.texts import LANGUAGES, Bilingual, Language
-from kernel.written import written_date
-from service_format.conditions import MISSING, value_at
+from service_format.conditions import value_at
+from service_format.rendering import NoticeText, Values, composed, render
 from services.applications.domain.characters import unshowable
 from services.applications.domain.findings import Finding, pointer
-from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, result_keys
-
-EMPTY = "–"
+from services.applications.domain.services import Terms, result_keys
 
 _REFUSED_TITLE = Bilingual(de="Ablehnung Ihres Antrags", en="Refusal of your application")
 _REFUSED = Bilingual(
@@ -28,7 +25,6 @@ _PARTLY = Bilingual(
     en="Your application is granted in part only; the rest of it is refused.",
 )
 _GROUNDS = Bilingual(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
-_YES, _NO = Bilingual(de="ja", en="yes"), Bilingual(de="nein", en="no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +48,18 @@ def document_kind(terms: Terms, outcome: Outcome) -> DocumentKind:
 
 def content(terms: Terms, data: Any, reference: str, ruling: Ruling) -> dict[str, Any]:
     """The ready content of a notice in German and English, as JSON: what `decision_made`'s `dataref` names."""
-    writer = _Writer(terms, data, reference, ruling.result or {})
+    values = Values(data, reference, ruling.result or {}, {each.path: each.as_format() for each in terms.shown})
+    texts = {each: render(terms.notice, values, each) for each in LANGUAGES}
     automation = terms.procedure.automation if ruling.by_rule else None
+    refused = ruling.outcome is Outcome.REFUSED
     return {
         "case_reference": reference,
         "decision_id": ruling.decision_id,
         "document_kind": document_kind(terms, ruling.outcome).value,
         "outcome": ruling.outcome.value,
-        "title": _title(writer, terms, ruling),
-        "paragraphs": {each: _paragraphs(writer, terms, ruling, each) for each in LANGUAGES},
-        "facts": [] if ruling.outcome is Outcome.REFUSED else _facts(writer, terms),
+        "title": _REFUSED_TITLE.model_dump() if refused else {each: text.title for each, text in texts.items()},
+        "paragraphs": {each: _paragraphs(text, terms, reference, ruling, each) for each, text in texts.items()},
+        "facts": [] if refused else _facts(terms, texts),
         "legal_basis": list(
             dict.fromkeys([*terms.procedure.legal_basis, *(automation.legal_basis if automation else ())])
         ),
@@ -74,93 +72,28 @@ def content(terms: Terms, data: Any, reference: str, ruling: Ruling) -> dict[str
     }
 
 
-def _title(writer: _Writer, terms: Terms, ruling: Ruling) -> dict[str, str]:
-    if ruling.outcome is Outcome.REFUSED:
-        return _REFUSED_TITLE.complete().model_dump()
-    return {each: writer.filled(terms.notice.title.in_language(each), each) for each in LANGUAGES}
-
-
-def _paragraphs(writer: _Writer, terms: Terms, ruling: Ruling, language: Language) -> list[str]:
-    given = terms.notice.paragraphs
-    template = (given.en or given.de) if language == "en" else given.de
-    grounds = [_GROUNDS.in_language(language).format(grounds=_composed(ruling.grounds))] if ruling.grounds else []
+def _paragraphs(text: NoticeText, terms: Terms, reference: str, ruling: Ruling, language: Language) -> list[str]:
+    grounds = [_GROUNDS.in_language(language).format(grounds=composed(ruling.grounds))] if ruling.grounds else []
     match ruling.outcome:
         case Outcome.REFUSED:
             service = terms.names.in_language(language)
-            refusal = _REFUSED.in_language(language).format(service=service, reference=writer.reference)
-            return [refusal, *grounds]
+            return [_REFUSED.in_language(language).format(service=service, reference=reference), *grounds]
         case Outcome.PARTLY_GRANTED:
-            return [*(writer.filled(each, language) for each in template), _PARTLY.in_language(language), *grounds]
+            return [*text.paragraphs, _PARTLY.in_language(language), *grounds]
         case Outcome.GRANTED:
-            return [*(writer.filled(each, language) for each in template), *grounds]
+            return [*text.paragraphs, *grounds]
 
 
-def _facts(writer: _Writer, terms: Terms) -> list[dict[str, Any]]:
+def _facts(terms: Terms, texts: Mapping[Language, NoticeText]) -> list[dict[str, Any]]:
+    """A value stands once for both languages, unless they differ."""
+    rows = zip(terms.notice.facts, texts["de"].facts, texts["en"].facts, strict=True)
     return [
-        {"label": fact.label.complete().model_dump(), "value": writer.value(fact.value)} for fact in terms.notice.facts
+        {
+            "label": fact.label.complete().model_dump(),
+            "value": de.value if de.value == en.value else {"de": de.value, "en": en.value},
+        }
+        for fact, de, en in rows
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Fills placeholders. What is put in isn't read for placeholders again."""
-
-    terms: Terms
-    data: Any
-    reference: str
-    result: Mapping[str, str]
-
-    def filled(self, text: str, language: Language) -> str:
-        return PLACEHOLDER.sub(lambda found: self._named(found[1], language), text)
-
-    def value(self, text: str) -> str | dict[str, str]:
-        """Once for both languages, unless they differ."""
-        written: dict[str, str] = {each: self.filled(text, each) for each in LANGUAGES}
-        return written["de"] if written["de"] == written["en"] else written
-
-    def _named(self, name: str, language: Language) -> str:
-        if name == "case.reference":
-            return self.reference
-        kind, _, rest = name.partition(".")
-        if kind == "result":
-            return _composed(self.result.get(rest, "")) or EMPTY
-        field = next((each for each in self.terms.shown if each.path == rest), ShownField(path=rest))
-        return _written(value_at(self.data, rest), field, language)
-
-
-def _written(value: Any, field: ShownField, language: Language) -> str:
-    match value:
-        case _ if value is MISSING or value is None or value in ("", [], {}):
-            return EMPTY
-        case bool():
-            return (_YES if value else _NO).in_language(language)
-        case list():
-            return ", ".join(_written(each, field, language) for each in value)
-        case float():
-            return str(value).replace(".", ",") if language == "de" else str(value)
-        case str() | int():
-            return _figure_or_text(str(value), field, language)
-        case _:
-            return EMPTY
-
-
-def _figure_or_text(text: str, field: ShownField, language: Language) -> str:
-    label = field.label(text)
-    if label is not None:
-        return label.in_language(language)
-    return _date(text, language) if field.format == "date" else _composed(text)
-
-
-def _date(text: str, language: Language) -> str:
-    """An ISO date as people read it; anything else as it is."""
-    try:
-        return written_date(date.fromisoformat(text), language)
-    except ValueError:
-        return text
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
 
 
 def unprintable(terms: Terms, data: Any) -> tuple[Finding, ...]:

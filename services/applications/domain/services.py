@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Any
 
@@ -12,9 +11,9 @@ from contracts.applications import DocumentKind, FeeTiming, Outcome, ProceduralL
 from contracts.values import LegalDate, Money, TrustLevel
 from kernel.canonical_json import canonical
 from kernel.texts import Bilingual
-
-PLACEHOLDER = re.compile(r"\{\{([a-z0-9_.]+)\}\}")
-_LONGEST_CHAIN = 20
+from service_format.form_schema import code_list_of, is_date, schema_at
+from service_format.placeholders import PlaceholderKind, names
+from service_format.rendering import FieldFormat, templates_of
 
 
 class _Read(BaseModel):
@@ -119,7 +118,7 @@ class Fact(_Read):
 
 
 class NoticeTemplate(_Read):
-    """What a notice says, with placeholders (see `notices.py`)."""
+    """What a notice says, with placeholders (see `service_format/placeholders.py`)."""
 
     title: Bilingual
     paragraphs: Paragraphs
@@ -151,9 +150,9 @@ class ShownField(_Read):
     """`date`, or empty."""
     codes: tuple[Code, ...] = ()
 
-    def label(self, code: str) -> Bilingual | None:
-        """The label of a code."""
-        return next((each.labels for each in self.codes if each.code == code), None)
+    def as_format(self) -> FieldFormat:
+        """For the renderer."""
+        return FieldFormat(self.format == "date", {each.code: each.labels for each in self.codes})
 
 
 class Terms(_Read):
@@ -227,56 +226,20 @@ def read(given: dict[str, Any]) -> ServiceVersion:
     return ServiceVersion(terms=terms, form=canonical(found.form.form_schema), ui=ui)
 
 
-def placeholders(notice: NoticeTemplate) -> tuple[str, ...]:
-    """What a notice's braces name, each once: `form.<path>`, `result.<key>`, `case.reference`."""
-    texts = (
-        notice.title.de,
-        notice.title.en,
-        *notice.paragraphs.de,
-        *notice.paragraphs.en,
-        *(fact.value for fact in notice.facts),
-    )
-    return tuple(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
-
-
 def form_paths(notice: NoticeTemplate) -> tuple[str, ...]:
     """The form fields that a notice names."""
-    return tuple(name.removeprefix("form.") for name in placeholders(notice) if name.startswith("form."))
+    return names(templates_of(notice), PlaceholderKind.FORM)
 
 
 def result_keys(notice: NoticeTemplate) -> tuple[str, ...]:
     """What the deciding person or system has to give."""
-    return tuple(name.removeprefix("result.") for name in placeholders(notice) if name.startswith("result."))
+    return names(templates_of(notice), PlaceholderKind.RESULT)
 
 
 def _shown(form: _Form, path: str) -> ShownField:
-    node: Any = form.form_schema
-    for name in path.split("."):
-        node = _resolved(form, node).get("properties", {}).get(name, {})
-    node = _resolved(form, node)
-    named = node.get("x-code-list", {})
-    codes = next(
-        (
-            each.codes
-            for each in form.code_lists
-            if (each.urn, each.version) == (named.get("urn"), named.get("version"))
-        ),
-        (),
-    )
-    return ShownField(path=path, format="date" if node.get("format") == "date" else "", codes=codes)
-
-
-def _resolved(form: _Form, node: Any) -> dict[str, Any]:
-    """Follows references within the form (`#/$defs/...`), which don't go round."""
-    for _ in range(_LONGEST_CHAIN):
-        if not isinstance(node, dict) or "$ref" not in node:
-            break
-        beside = {name: value for name, value in node.items() if name != "$ref"}
-        target: Any = form.form_schema
-        for part in str(node["$ref"]).removeprefix("#/").split("/"):
-            target = target.get(part, {}) if isinstance(target, dict) else {}
-        node = {**target, **beside} if isinstance(target, dict) else beside
-    return node if isinstance(node, dict) else {}
+    schema = schema_at(form.form_schema, path)
+    known = code_list_of(schema, form.code_lists)
+    return ShownField(path=path, format="date" if is_date(schema) else "", codes=known.codes if known else ())
 
 
 def in_force(valid_from: LegalDate, valid_to: LegalDate | None, retired_on: LegalDate | None, day: date) -> bool:

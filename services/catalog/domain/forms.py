@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema_rs
-
+from service_format.form_schema import resolved
 from service_format.model import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_FIELDS = 500
-MOST_DEFINITIONS = 200
 DEEPEST_DATA = 20
 LONGEST_STRING = 10_000
 MOST_ITEMS = 1_000
@@ -83,17 +81,6 @@ class TooManyFields(ValueError):
     """References multiply into more fields than a form may have."""
 
 
-def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
-    """Nothing is fetched, formats count, patterns take linear time, and messages don't quote the data.
-
-    Raises:
-        jsonschema_rs.ValidationError: it isn't a valid schema.
-    """
-    return jsonschema_rs.Draft202012Validator(
-        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), mask="…"
-    )
-
-
 def escaped(name: str) -> str:
     """As a part of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
@@ -118,15 +105,6 @@ def schemas(root: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
     for place, child in children(root):
         if isinstance(child, dict):
             yield from schemas(child, pointer + place)
-
-
-def target(root: Json, reference: Any) -> Json | None:
-    """What `#/$defs/<name>` names."""
-    if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
-        return None
-    named = root.get("$defs")
-    found = named.get(reference.removeprefix("#/$defs/")) if isinstance(named, dict) else None
-    return found if isinstance(found, dict) else None
 
 
 def goes_round(root: Json) -> bool:
@@ -154,43 +132,21 @@ def fields(root: Json) -> tuple[Field, ...]:
     found: list[Field] = []
 
     def _collect(path: str, pointer: str, schema: Json, depth: int) -> None:
-        resolved = _resolved(root, schema)
+        schema = resolved(root, schema)
         if path:
-            found.append(Field(path, pointer, resolved))
+            found.append(Field(path, pointer, schema))
         if len(found) > MOST_FIELDS or depth > DEEPEST_DATA:
             raise TooManyFields
-        properties = resolved.get("properties")
+        properties = schema.get("properties")
         if isinstance(properties, dict):
             for name, child in properties.items():
                 if isinstance(child, dict):
                     _collect(
                         f"{path}.{name}" if path else name, f"{pointer}/properties/{escaped(name)}", child, depth + 1
                     )
-        items = resolved.get("items")
+        items = schema.get("items")
         if isinstance(items, dict) and path:
             _collect(f"{path}[]", f"{pointer}/items", items, depth + 1)
 
     _collect("", "", root, 0)
     return tuple(found)
-
-
-def schema_at(root: Json, path: str) -> Json | None:
-    """The schema of a field outside repeatable groups, references followed. Of drafts too: nothing is presumed."""
-    schema = _resolved(root, root)
-    for name in path.split("."):
-        properties = schema.get("properties")
-        child = properties.get(name) if isinstance(properties, dict) else None
-        if not isinstance(child, dict):
-            return None
-        schema = _resolved(root, child)
-    return schema
-
-
-def _resolved(root: Json, schema: Json) -> Json:
-    for _ in range(MOST_DEFINITIONS):
-        referred = target(root, schema.get("$ref"))
-        if referred is None:
-            break
-        own = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
-        schema = {**referred, **own}
-    return schema

@@ -50,7 +50,7 @@ def test_the_fields_that_the_notice_names_are_known_with_their_labels() -> None:
     shown = {each.path: each for each in services.read(BIN_CHANGE).terms.shown}
     assert set(shown) == {"name", "from", "bin_size"}
     assert shown["from"].format == "date"
-    assert shown["bin_size"].label("80") == Bilingual(de="80 Liter", en="80 litres")
+    assert shown["bin_size"].as_format().labels["80"] == Bilingual(de="80 Liter", en="80 litres")
 
 
 def test_a_rule_decides_only_with_a_legal_basis_and_only_in_favour() -> None:
