@@ -14,10 +14,11 @@ from contracts.applications import Channel, DocumentKind, FeeTiming, Origin, Out
 from contracts.values import Money, Timestamp, TrustLevel
 from kernel.legal_days import legal_date
 from kernel.texts import Bilingual, Language
+from service_format.pricing import fee_code
 from services.applications import texts
 from services.applications.domain import drafts
 from services.applications.domain.cases import answer_content
-from services.applications.domain.conditions import owed
+from services.applications.domain.consequences import owed
 from services.applications.domain.findings import Finding, shown
 from services.applications.domain.services import ServiceVersion, Terms
 from services.applications.domain.state import (
@@ -486,7 +487,7 @@ def review(case: Case, content: ServiceVersion, now: datetime) -> Review:
 
 
 def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
-    labels = {each.id.replace("-", "_"): each.labels.complete() for each in terms.fees}
+    labels = {fee_code(each): each.labels.complete() for each in terms.fees}
     found = []
     for timing in (FeeTiming.BEFORE_PROCESSING, FeeTiming.WITH_DECISION):
         try:

@@ -25,8 +25,9 @@ from contracts.applications import (
 from kernel.canonical_json import canonical, content_hash
 from kernel.ids import id_of
 from kernel.legal_days import legal_date
+from service_format.automation import decides
 from services.applications.domain import notices
-from services.applications.domain.conditions import decides, owed
+from services.applications.domain.consequences import owed
 from services.applications.domain.findings import shown
 from services.applications.domain.services import result_keys
 from services.applications.domain.state import (
@@ -139,10 +140,9 @@ def complete(case: Case, as_of: date, now: datetime) -> Moved:
 
 def _by_rule(case: Case, now: datetime) -> Moved:
     terms = case.handed_in.terms
-    rule = decides(terms, case.fields)
-    if rule is None or result_keys(terms.notice):
+    if not decides(terms.procedure.automation, case.fields) or result_keys(terms.notice):
         return case, ()
-    return _decided(case, Decide(Origin.RULE, rule.outcome), now)
+    return _decided(case, Decide(Origin.RULE, Outcome.GRANTED), now)
 
 
 def _assess(case: Case, timing: FeeTiming, now: datetime) -> Moved:

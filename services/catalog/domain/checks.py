@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema_rs
 
 from contracts.applications import FeeTiming
+from service_format.automation import decides
 from service_format.channels import ChannelKind
-from service_format.conditions import Condition, all_hold
+from service_format.conditions import Condition
 from service_format.fees import Fee
 from service_format.form import CodeList, Form
 from service_format.form_schema import MAX_DEFINITIONS, definition, validator
@@ -375,8 +376,7 @@ def _test(pointer: str, case: TestCase, procedure: Procedure | None, *, valid: b
         yield Finding(f"{pointer}/expected", "came_out_otherwise", f"the form says that it is {came}")
     if case.decided_by_rule is None:
         return
-    automation = procedure.automation if procedure else None
-    decides = valid and automation is not None and all_hold(automation.rule.conditions, case.data)
-    if decides != case.decided_by_rule:
-        came = "the rule decides it" if decides else "the rule doesn't decide it"
+    by_rule = valid and procedure is not None and decides(procedure.automation, case.data)
+    if by_rule != case.decided_by_rule:
+        came = "the rule decides it" if by_rule else "the rule doesn't decide it"
         yield Finding(f"{pointer}/decided_by_rule", "came_out_otherwise", came)
