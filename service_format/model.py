@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from kernel.canonical_json import canonical
-
-_SIGNS = "‐‑‒–—―‘’‚‛“”„†‡•…‰‹›€™"
-_LATIN = r"\u0020-\u007e\u00a0-\u00ac\u00ae-\u024f\u1e00-\u1eff"
-_NOT_PRINTABLE = re.compile(f"[^{_LATIN}{re.escape(_SIGNS)}]")
-"""What isn't surely in the documents' fonts: control characters, other scripts, emoji (near to DIN 91379)."""
+from kernel.characters import unprintable
 
 
 def _line(value: str) -> str:
-    found = _NOT_PRINTABLE.search(value)
-    if found:
-        raise ValueError(f"the character U+{ord(found[0]):04X} can't be printed in our documents")
     if value != value.strip():
         raise ValueError("no blanks at the beginning or end")
+    return _printable(value)
+
+
+def _printable(value: str, *, lines: bool = False) -> str:
+    found = unprintable(value, lines=lines)
+    if found:
+        raise ValueError(f"the character {found[0]} can't be printed in our documents")
     return value
 
 
 def _prose(value: str) -> str:
-    for line in value.split("\n"):
-        found = _NOT_PRINTABLE.search(line)
-        if found:
-            raise ValueError(f"the character U+{ord(found[0]):04X} can't be printed in our documents")
-    return value
+    return _printable(value, lines=True)
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_line)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+from kernel.characters import composed
 from kernel.texts import Bilingual, Language
 from kernel.written import written_date, written_decimal
 from service_format.conditions import MISSING, value_at
@@ -111,17 +111,12 @@ def render(notice: NoticeTemplate, values: Values, language: Language) -> Notice
     )
 
 
-def composed(text: str) -> str:
-    """As it is printed: composed letters (Unicode normal form C), line feeds, no blanks around."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
-
-
 def _value(placeholder: Placeholder, values: Values, language: Language) -> str:
     match placeholder.kind:
         case PlaceholderKind.CASE_REFERENCE:
             return values.case_reference
         case PlaceholderKind.RESULT:
-            return composed(values.results.get(placeholder.name, "")) or EMPTY
+            return composed(values.results.get(placeholder.name, "")).strip() or EMPTY
         case PlaceholderKind.FORM:
             how = values.formats.get(placeholder.name, FieldFormat())
             return _written(value_at(values.data, placeholder.name), how, language)
@@ -147,7 +142,7 @@ def _text(text: str, how: FieldFormat, language: Language) -> str:
     label = how.labels.get(text)
     if label is not None:
         return label.in_language(language)
-    return _date(text, language) if how.is_date else composed(text)
+    return _date(text, language) if how.is_date else composed(text).strip()
 
 
 def _date(text: str, language: Language) -> str:

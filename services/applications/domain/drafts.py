@@ -185,7 +185,7 @@ def check(draft: Case, content: ServiceVersion) -> tuple[Finding, ...]:
         *forms.check(content.form, data),
         *_missing(draft, documents_needed(content.terms, data)),
         *_not_asked_for(draft, content.terms),
-        *notices.unprintable(content.terms, data),
+        *notices.unprintable_fields(content.terms, data),
     )
 
 

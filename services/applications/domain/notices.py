@@ -8,10 +8,10 @@ from datetime import date
 from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
+from kernel.characters import composed, unprintable
 from kernel.texts import LANGUAGES, Bilingual, Language
 from service_format.conditions import value_at
-from service_format.rendering import NoticeText, Values, composed, render
-from services.applications.domain.characters import unshowable
+from service_format.rendering import NoticeText, Values, render
 from services.applications.domain.findings import Finding, pointer
 from services.applications.domain.services import Terms, result_keys
 
@@ -73,7 +73,9 @@ def content(terms: Terms, data: Any, reference: str, ruling: Ruling) -> dict[str
 
 
 def _paragraphs(text: NoticeText, terms: Terms, reference: str, ruling: Ruling, language: Language) -> list[str]:
-    grounds = [_GROUNDS.in_language(language).format(grounds=composed(ruling.grounds))] if ruling.grounds else []
+    grounds = (
+        [_GROUNDS.in_language(language).format(grounds=composed(ruling.grounds).strip())] if ruling.grounds else []
+    )
     match ruling.outcome:
         case Outcome.REFUSED:
             service = terms.names.in_language(language)
@@ -96,11 +98,11 @@ def _facts(terms: Terms, texts: Mapping[Language, NoticeText]) -> list[dict[str,
     ]
 
 
-def unprintable(terms: Terms, data: Any) -> tuple[Finding, ...]:
+def unprintable_fields(terms: Terms, data: Any) -> tuple[Finding, ...]:
     """Form fields of the notice with characters that it can't show."""
     found = ((field.path.split("."), _texts(value_at(data, field.path))) for field in terms.shown)
     return tuple(
-        _character_finding("data", *parts) for parts, texts in found if any(unshowable(t, lines=True) for t in texts)
+        _character_finding("data", *parts) for parts, texts in found if any(unprintable(t, lines=True) for t in texts)
     )
 
 
@@ -117,12 +119,12 @@ def wrong_ruling(terms: Terms, outcome: Outcome, grounds: str, result: Mapping[s
                 ),
             )
         )
-    if unshowable(grounds, lines=True):
+    if unprintable(grounds, lines=True):
         found.append(_character_finding("grounds"))
     needed = () if outcome is Outcome.REFUSED else result_keys(terms.notice)
     found.extend(_missing(key) for key in needed if not result.get(key, "").strip())
     found.extend(_unknown(key) for key in result if key not in result_keys(terms.notice))
-    found.extend(_character_finding("result", key) for key, text in result.items() if unshowable(text, lines=True))
+    found.extend(_character_finding("result", key) for key, text in result.items() if unprintable(text, lines=True))
     return tuple(found)
 
 
