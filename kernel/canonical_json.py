@@ -12,6 +12,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def canonical(value: Any) -> str:
     """The canonical text of a JSON value (RFC 8785): sorted by UTF-16 code units, no white space, ECMAScript numbers.
@@ -28,7 +30,7 @@ def canonical(value: Any) -> str:
         case float():
             return _number(value)
         case None | bool() | str() | int():
-            return json.dumps(value, ensure_ascii=False)
+            return _encoded(value)
         case _:
             raise ValueError(f"{type(value).__name__} is not JSON")
 

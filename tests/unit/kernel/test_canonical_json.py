@@ -88,6 +88,30 @@ def test_a_content_hash_is_that_of_the_canonical_text() -> None:
     assert content_hash({"b": ["ü", None], "a": True}) == sha256('{"a":true,"b":["ü",null]}')
 
 
+EVERYDAY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.integers(1, 10**9).map(lambda number: number + 0.5)
+    | st.text(st.characters(max_codepoint=0xD7FF)),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(max_codepoint=0xD7FF), max_size=5), inner, max_size=4)
+    ),
+)
+
+
+@given(EVERYDAY)
+@settings(deadline=None)
+def test_documents_hashed_before_rfc_8785_keep_their_bytes(value: Any) -> None:
+    """Service versions and evidence were once written by Python's own sorting and numbers.
+
+    Only numbers such as 1.0 or 1e-5, and names beyond the Basic Multilingual Plane, were written otherwise.
+    """
+    earlier = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert canonical(value) == earlier
+
+
 def test_only_json_has_a_canonical_form() -> None:
     with pytest.raises(ValueError, match="object"):
         canonical(object())
