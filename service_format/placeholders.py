@@ -60,7 +60,7 @@ def has_stray_braces(text: str) -> bool:
     return "{{" in rest or "}}" in rest
 
 
-def names(texts: Iterable[str], kind: PlaceholderKind) -> tuple[str, ...]:
+def placeholder_names(texts: Iterable[str], kind: PlaceholderKind) -> tuple[str, ...]:
     """The names of all placeholders of a kind, each once, in the order of the texts."""
     found = (parse(inside) for text in texts for inside in inside_braces(text))
     return tuple(dict.fromkeys(each.name for each in found if each is not None and each.kind is kind))

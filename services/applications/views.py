@@ -18,8 +18,8 @@ from service_format.pricing import fee_code
 from services.applications import texts
 from services.applications.domain import drafts
 from services.applications.domain.cases import answer_content
-from services.applications.domain.consequences import owed
 from services.applications.domain.findings import Finding, shown
+from services.applications.domain.requirements import owed
 from services.applications.domain.services import ServiceVersion, Terms
 from services.applications.domain.state import (
     Assessment,

@@ -27,8 +27,8 @@ from kernel.ids import id_of
 from kernel.legal_days import legal_date
 from service_format.automation import decides
 from services.applications.domain import notices
-from services.applications.domain.consequences import owed
 from services.applications.domain.findings import shown
+from services.applications.domain.requirements import owed
 from services.applications.domain.services import result_keys
 from services.applications.domain.state import (
     Assessment,

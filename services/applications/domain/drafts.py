@@ -14,9 +14,9 @@ from kernel.ids import id_of
 from kernel.legal_days import legal_date
 from kernel.texts import Bilingual
 from services.applications.domain import cases, forms, notices
-from services.applications.domain.consequences import documents_needed
 from services.applications.domain.findings import Finding, pointer, shown
 from services.applications.domain.offers import Offer
+from services.applications.domain.requirements import documents_needed
 from services.applications.domain.services import Document, ServiceVersion, Terms
 from services.applications.domain.state import Case, Moved, Status, Submission, Upload, reference, submitted_content
 

@@ -12,7 +12,7 @@ from contracts.values import LegalDate, Money, TrustLevel
 from kernel.canonical_json import canonical
 from kernel.texts import Bilingual
 from service_format.form_schema import code_list_of, is_date, schema_at
-from service_format.placeholders import PlaceholderKind, names
+from service_format.placeholders import PlaceholderKind, placeholder_names
 from service_format.rendering import FieldFormat, templates_of
 
 
@@ -228,12 +228,12 @@ def read(given: dict[str, Any]) -> ServiceVersion:
 
 def form_paths(notice: NoticeTemplate) -> tuple[str, ...]:
     """The form fields that a notice names."""
-    return names(templates_of(notice), PlaceholderKind.FORM)
+    return placeholder_names(templates_of(notice), PlaceholderKind.FORM)
 
 
 def result_keys(notice: NoticeTemplate) -> tuple[str, ...]:
     """What the deciding person or system has to give."""
-    return names(templates_of(notice), PlaceholderKind.RESULT)
+    return placeholder_names(templates_of(notice), PlaceholderKind.RESULT)
 
 
 def _shown(form: _Form, path: str) -> ShownField:

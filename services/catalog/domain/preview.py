@@ -8,7 +8,7 @@ from kernel.texts import LANGUAGES
 from service_format.form import Form
 from service_format.form_schema import code_list_of, is_date, schema_at
 from service_format.model import Json
-from service_format.placeholders import Placeholder, PlaceholderKind, names
+from service_format.placeholders import Placeholder, PlaceholderKind, placeholder_names
 from service_format.rendering import FieldFormat, Values, render, templates_of
 from service_format.service import ServiceAsData
 
@@ -26,8 +26,8 @@ def notice_preview(service: ServiceAsData) -> Json | None:
 
 
 def _values(service: ServiceAsData, templates: tuple[str, ...]) -> Values:
-    paths = names(templates, PlaceholderKind.FORM)
-    keys = names(templates, PlaceholderKind.RESULT)
+    paths = placeholder_names(templates, PlaceholderKind.FORM)
+    keys = placeholder_names(templates, PlaceholderKind.RESULT)
     return Values(
         data=next((case.data for case in service.test_cases if case.expected == "valid"), {}),
         case_reference=str(Placeholder(PlaceholderKind.CASE_REFERENCE, "")),

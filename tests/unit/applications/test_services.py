@@ -15,7 +15,7 @@ from contracts.applications import FeeTiming
 from kernel.texts import Bilingual
 from service_format.automation import decides
 from services.applications.domain import forms, offers, services
-from services.applications.domain.consequences import documents_needed, owed
+from services.applications.domain.requirements import documents_needed, owed
 from tests.support.cases import NOW, changed, offer
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 

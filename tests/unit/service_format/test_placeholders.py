@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service_format.placeholders import Placeholder, PlaceholderKind, fill, has_stray_braces, names, parse
+from service_format.placeholders import Placeholder, PlaceholderKind, fill, has_stray_braces, parse, placeholder_names
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_braces_name(inside: str, expected: Placeholder | None) -> None:
 
 def test_names_come_once_in_order() -> None:
     texts = ["{{form.b}} {{result.x}}", "{{form.a}} {{form.b}} {{form.B}}"]
-    assert names(texts, PlaceholderKind.FORM) == ("b", "a")
-    assert names(texts, PlaceholderKind.RESULT) == ("x",)
+    assert placeholder_names(texts, PlaceholderKind.FORM) == ("b", "a")
+    assert placeholder_names(texts, PlaceholderKind.RESULT) == ("x",)
 
 
 @pytest.mark.parametrize(("text", "stray"), [("{{form.a}} { }", False), ("{{form.a} }}", True), ("{{{{a}}", True)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.applications import Outcome
 from kernel.texts import LANGUAGES, Language
-from service_format.placeholders import PlaceholderKind, names
+from service_format.placeholders import PlaceholderKind, placeholder_names
 from service_format.rendering import templates_of
 from services.applications.domain import notices, services
 from services.catalog.domain.preview import notice_preview
@@ -91,7 +91,9 @@ def _document(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
 def _notice(document: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """The citizen's notice, with the names of what the preview can't know in place of it."""
     terms = services.read({"version": 1, **service(document).model_dump(mode="json")}).terms
-    results = {key: "{{result." + key + "}}" for key in names(templates_of(terms.notice), PlaceholderKind.RESULT)}
+    results = {
+        key: "{{result." + key + "}}" for key in placeholder_names(templates_of(terms.notice), PlaceholderKind.RESULT)
+    }
     ruling = notices.Ruling("d", Outcome.GRANTED, date(2026, 3, 9), by_rule=False, result=results)
     return notices.content(terms, data, "{{case.reference}}", ruling)
 

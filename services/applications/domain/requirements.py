@@ -1,4 +1,4 @@
-"""What follows from a version's terms for an application: the documents that it needs, and the fees that it owes."""
+"""What a version's terms require of an application: documents and fees."""
 
 from __future__ import annotations
 
