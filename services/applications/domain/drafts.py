@@ -11,10 +11,11 @@ from contracts.applications import ApplicationSubmitted, Channel, IdentityEviden
 from contracts.values import TrustLevel
 from kernel.canonical_json import content_hash
 from kernel.ids import id_of
+from kernel.json_pointer import pointer
 from kernel.legal_days import legal_date
 from kernel.texts import Bilingual
 from services.applications.domain import cases, forms, notices
-from services.applications.domain.findings import Finding, pointer, shown
+from services.applications.domain.findings import Finding, shown
 from services.applications.domain.offers import Offer
 from services.applications.domain.requirements import documents_needed
 from services.applications.domain.services import Document, ServiceVersion, Terms

@@ -27,8 +27,3 @@ class Finding:
 def shown(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """As the `errors` of a problem document."""
     return [each.shown() for each in findings]
-
-
-def pointer(*parts: str | int) -> str:
-    """A JSON pointer (RFC 6901 § 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

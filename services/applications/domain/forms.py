@@ -13,9 +13,10 @@ from typing import Any
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
+from kernel.json_pointer import pointer
 from kernel.texts import Bilingual
 from service_format.form_schema import validator
-from services.applications.domain.findings import Finding, pointer
+from services.applications.domain.findings import Finding
 
 _MOST_FINDINGS = 100
 _FORMATS = {

@@ -9,10 +9,11 @@ from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
 from kernel.characters import composed, unprintable
+from kernel.json_pointer import pointer
 from kernel.texts import LANGUAGES, Bilingual, Language
 from service_format.conditions import value_at
 from service_format.rendering import NoticeText, Values, render
-from services.applications.domain.findings import Finding, pointer
+from services.applications.domain.findings import Finding
 from services.applications.domain.services import Terms, result_keys
 
 _REFUSED_TITLE = Bilingual(de="Ablehnung Ihres Antrags", en="Refusal of your application")

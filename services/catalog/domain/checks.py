@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 
 from contracts.applications import FeeTiming
+from kernel import json_pointer
 from service_format.automation import decides
 from service_format.channels import ChannelKind
 from service_format.conditions import Condition
@@ -145,8 +146,8 @@ def _schema(root: Json) -> Iterator[Finding]:
     try:
         validator(root)
     except jsonschema_rs.ValidationError as error:
-        pointer = "".join(f"/{forms.escaped(str(part))}" for part in error.instance_path)
-        yield Finding(place + pointer, "not_a_schema", "not valid JSON Schema 2020-12, or a pattern that isn't linear")
+        at = place + json_pointer.pointer(*error.instance_path)
+        yield Finding(at, "not_a_schema", "not valid JSON Schema 2020-12, or a pattern that isn't linear")
         return
     if root.get("type") != "object":
         yield Finding(f"{place}/type", "not_an_object", "a form's data is an object")
@@ -164,7 +165,7 @@ def _schema(root: Json) -> Iterator[Finding]:
 def _vocabulary(pointer: str, schema: Json, root: Json) -> Iterator[Finding]:
     for keyword in schema:
         if keyword not in forms.KEYWORDS:
-            yield Finding(f"{pointer}/{forms.escaped(keyword)}", "unknown_keyword", "this keyword isn't accepted")
+            yield Finding(pointer + json_pointer.pointer(keyword), "unknown_keyword", "this keyword isn't accepted")
     if "$ref" in schema and definition(root, schema["$ref"]) is None:
         yield Finding(f"{pointer}/$ref", "reference_leads_nowhere", "must be #/$defs/<name> of this schema")
     if "$defs" in schema and schema is not root:
@@ -210,7 +211,7 @@ def _closed(pointer: str, schema: Json) -> Iterator[Finding]:
         yield Finding(f"{pointer}/additionalProperties", "not_closed", "must be false: unknown fields are refused")
     for name, child in schema.get("properties", {}).items():
         if not isinstance(child, dict):
-            yield Finding(f"{pointer}/properties/{forms.escaped(name)}", "type_missing", "a field needs a schema")
+            yield Finding(pointer + json_pointer.pointer("properties", name), "type_missing", "a field needs a schema")
 
 
 def _bounded_array(pointer: str, schema: Json) -> Iterator[Finding]:

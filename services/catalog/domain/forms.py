@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kernel.json_pointer import pointer
 from service_format.form_schema import resolved
 from service_format.model import Json
 
@@ -81,30 +82,25 @@ class TooManyFields(ValueError):
     """References multiply into more fields than a form may have."""
 
 
-def escaped(name: str) -> str:
-    """As a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
 def children(schema: Json) -> Iterator[tuple[str, Any]]:
     """The schemas directly within a schema, by pointer."""
     for keyword in _MAPS:
         named = schema.get(keyword)
         if isinstance(named, dict):
-            yield from ((f"/{keyword}/{escaped(name)}", child) for name, child in named.items())
+            yield from ((pointer(keyword, name), child) for name, child in named.items())
     for keyword in _LISTS:
         listed = schema.get(keyword)
         if isinstance(listed, list):
-            yield from ((f"/{keyword}/{n}", child) for n, child in enumerate(listed))
+            yield from ((pointer(keyword, n), child) for n, child in enumerate(listed))
     yield from ((f"/{keyword}", schema[keyword]) for keyword in _SINGLE if keyword in schema)
 
 
-def schemas(root: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
+def schemas(root: Json, at: str = "") -> Iterator[tuple[str, Json]]:
     """Every schema within a schema, itself first, by pointer."""
-    yield pointer, root
+    yield at, root
     for place, child in children(root):
         if isinstance(child, dict):
-            yield from schemas(child, pointer + place)
+            yield from schemas(child, at + place)
 
 
 def goes_round(root: Json) -> bool:
@@ -131,22 +127,20 @@ def fields(root: Json) -> tuple[Field, ...]:
     """
     found: list[Field] = []
 
-    def _collect(path: str, pointer: str, schema: Json, depth: int) -> None:
+    def _collect(path: str, place: str, schema: Json, depth: int) -> None:
         schema = resolved(root, schema)
         if path:
-            found.append(Field(path, pointer, schema))
+            found.append(Field(path, place, schema))
         if len(found) > MOST_FIELDS or depth > DEEPEST_DATA:
             raise TooManyFields
         properties = schema.get("properties")
         if isinstance(properties, dict):
             for name, child in properties.items():
                 if isinstance(child, dict):
-                    _collect(
-                        f"{path}.{name}" if path else name, f"{pointer}/properties/{escaped(name)}", child, depth + 1
-                    )
+                    _collect(f"{path}.{name}" if path else name, place + pointer("properties", name), child, depth + 1)
         items = schema.get("items")
         if isinstance(items, dict) and path:
-            _collect(f"{path}[]", f"{pointer}/items", items, depth + 1)
+            _collect(f"{path}[]", f"{place}/items", items, depth + 1)
 
     _collect("", "", root, 0)
     return tuple(found)
