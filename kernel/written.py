@@ -56,5 +56,5 @@ def written_amount(cents: int, currency: str, language: Language) -> str:
     sign = _SIGNS.get(currency, currency)
     english = f"{cents // 100:,}.{cents % 100:02d}"
     if language == "en":
-        return f"{sign}{english}" if sign == "€" else f"{sign} {english}"
+        return f"{sign}{english}" if currency in _SIGNS else f"{sign} {english}"
     return f"{english.translate(_SWAP_SEPARATORS)} {sign}"

@@ -19,7 +19,7 @@ def showable(text: str) -> str:
     composed = unicodedata.normalize("NFC", text)
     for given, wanted in _BREAKS.items():
         composed = composed.replace(given, wanted)
-    return "".join(_shown(character) for character in composed.replace("\t", " "))
+    return "".join(_shown(character) for character in composed)
 
 
 def one_line(text: str) -> str:
@@ -28,4 +28,8 @@ def one_line(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    return character if character in PRINTABLE or character == "\n" else f"[{code_point(character)}]"
+    if character in PRINTABLE or character == "\n":
+        return character
+    if character == "\t" or unicodedata.category(character) == "Zs":
+        return " "  # blanks of other widths
+    return f"[{code_point(character)}]"

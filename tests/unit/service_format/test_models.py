@@ -55,6 +55,11 @@ def test_the_guide_names_every_field() -> None:
     service(guide_example())
 
 
+def test_names_in_every_script_of_the_standard_are_taken() -> None:
+    names = "Δήμος Киев Əliyev Sønderjylland C\u0328\u0306"
+    assert service(changed(BINS, "/authority/name", names)).authority.name == names
+
+
 def test_a_round_trip_changes_nothing() -> None:
     read = service(BINS)
     text = canonical(read.model_dump(mode="json"))
