@@ -6,13 +6,9 @@ Leases and time-outs do not ask this clock: they use the process's own monotonic
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-from zoneinfo import ZoneInfo
-
-BERLIN = ZoneInfo("Europe/Berlin")
-"""Legal days are days in this zone."""
 
 
 class Clock(Protocol):
@@ -72,13 +68,3 @@ class MovableClock:
             self._offset = timedelta(seconds=float(json.loads(self._file.read_text())["offset_seconds"]))
             self._stamp = stamp
         return self._offset
-
-
-def legal_date(at: datetime) -> date:
-    """The calendar day in Europe/Berlin of an instant."""
-    return at.astimezone(BERLIN).date()
-
-
-def start_of(day: date) -> datetime:
-    """The first instant of a legal day, in UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=BERLIN).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The public language of Rathaus: envelope, topics and event models. Imports nothing else of ours.
+"""The public language of Rathaus: envelope, topics and event models. Imports `kernel` only.
 
 `contracts.catalogue.EVENTS` lists every event type; `python -m contracts.generate` writes the JSON Schemas and the
 AsyncAPI document beside the code.

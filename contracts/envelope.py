@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Self
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.topics import Topic
 from contracts.values import Authority, Tenant, Timestamp, Uuid
-
-NAMESPACE = UUID("6f1c1e0a-6b58-5d0e-9a55-0b8f2f6f2a11")
-"""Root of every name-based id (UUID version 5) of the platform."""
+from kernel.ids import NAMESPACE
+from kernel.ids import id_of as id_of  # noqa: PLC0414 - ids of events and of aggregates are asked for together
 
 SEQUENCE_DIGITS = 12
 MAX_EPOCH = 999_999
@@ -130,8 +129,3 @@ def source_of(tenant: str, stream: str, subject: str) -> str:
 def event_id(source: str, epoch: int, sequence: int) -> str:
     """The same event has the same id however often it is said."""
     return str(uuid5(NAMESPACE, f"{source}#{epoch}.{sequence}"))
-
-
-def id_of(*parts: str) -> str:
-    """A name-based id (UUID version 5): the same parts, the same id. Makes creation idempotent."""
-    return str(uuid5(NAMESPACE, "\x1f".join(parts)))

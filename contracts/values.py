@@ -24,6 +24,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from kernel.money import MAX_CENTS
+from kernel.timestamps import rfc3339
+
 
 @dataclass(frozen=True, slots=True)
 class ValueType:
@@ -41,10 +44,6 @@ def _as_utc(value: datetime) -> datetime:
         return value.astimezone(UTC)
     except OverflowError as error:  # the first or last hours of the calendar, elsewhere
         raise ValueError("not a time in UTC") from error
-
-
-def _rfc3339(value: datetime) -> str:
-    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -129,7 +128,7 @@ DataRef = Annotated[
 Timestamp = Annotated[
     AwareDatetime,
     AfterValidator(_as_utc),
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time"}),
     ValueType("Timestamp", "An instant in UTC, RFC 3339, microseconds."),
 ]
@@ -145,7 +144,7 @@ LegalDate = Annotated[
 Count = Annotated[int, Field(ge=0), ValueType("Count", "A number of things, from 0.")]
 VersionNumber = Annotated[int, Field(ge=1), ValueType("VersionNumber", "The number of a version, from 1.")]
 Cents = Annotated[
-    int, Field(ge=0, le=99_999_999), ValueType("Cents", "An amount in hundredths of the currency; never a fraction.")
+    int, Field(ge=0, le=MAX_CENTS), ValueType("Cents", "An amount in hundredths of the currency; never a fraction.")
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), ValueType("Currency", "ISO 4217.")]
 Flag = Annotated[bool, ValueType("Flag", "Yes or no.")]

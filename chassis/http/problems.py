@@ -15,6 +15,7 @@ from chassis import context
 from chassis.aggregates import Answer
 from chassis.errors import Failure
 from chassis.logging import get_logger
+from kernel.json_pointer import pointer
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
@@ -67,7 +68,7 @@ def of_validation(error: RequestValidationError) -> Response:
 def _pointer(kind: str, place: Sequence[str | int]) -> str:
     """A JSON pointer (RFC 6901); of text that isn't JSON, the whole body."""
     parts = place[:1] if kind == "json_invalid" else place
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return pointer(*parts)
 
 
 _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 406: "not_acceptable"}

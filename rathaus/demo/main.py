@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from chassis.clock import legal_date, start_of
+from kernel.legal_days import legal_date, start_of
 from rathaus import clock
 from rathaus.demo import afterwards, outcome, towns
 from rathaus.demo.door import Door, NotInTime

@@ -15,13 +15,13 @@ from chassis.errors import NotFound
 from chassis.http import Access, Caller, Paging, Router, page, respond
 from contracts.applications import Outcome
 from contracts.values import Timestamp, TrustLevel, Uuid
+from kernel.timestamps import rfc3339
 from services.applications import views
 from services.applications.domain.cases import AskInformation, Decide
 from services.applications.domain.state import Case, Status, Upload
 from services.applications.handlers import Handlers
 from services.applications.handlers.cases import origin_of
 from services.applications.handlers.drafts import Confirmation
-from services.applications.store import rfc3339
 
 FILE_TYPES = ("application/pdf", "image/jpeg", "image/png")
 CLERKS = ("clerk", "admin")

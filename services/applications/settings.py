@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from chassis.settings import ServiceSettings
-from services.applications.domain.canonical import Limits
+from services.applications.domain.json_limits import Limits
 
 
 class Settings(ServiceSettings):

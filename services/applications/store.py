@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 from chassis.aggregates import Kind, Snapshot, Store
 from chassis.http.paging import Paging, after
@@ -67,8 +67,3 @@ class Stores:
         chosen = [each.value for each in statuses]
         where = {"state.status": {"$in": chosen}, **after(paging, "state.submitted_at")}
         return await self.cases.find(tenant, where, sort=OLDEST_FIRST, limit=paging.limit + 1)
-
-
-def rfc3339(at: datetime) -> str:
-    """A time as states keep it, so that a page's place can be compared with it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -9,17 +9,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.aggregates import Answer, Snapshot
-from chassis.clock import legal_date
 from chassis.errors import Invalid
 from contracts import datarefs
 from contracts.applications import Channel, DocumentKind, FeeTiming, Origin, Outcome
 from contracts.values import Money, Timestamp, TrustLevel
+from kernel.legal_days import legal_date
+from kernel.texts import Bilingual, Language
+from service_format.pricing import fee_code
 from services.applications import texts
 from services.applications.domain import drafts
 from services.applications.domain.cases import answer_content
-from services.applications.domain.conditions import owed
 from services.applications.domain.findings import Finding, shown
-from services.applications.domain.services import ServiceVersion, Terms, Text
+from services.applications.domain.requirements import owed
+from services.applications.domain.services import ServiceVersion, Terms
 from services.applications.domain.state import (
     Assessment,
     Case,
@@ -41,13 +43,6 @@ class View(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class Bilingual(View):
-    """The same in German and English."""
-
-    de: str = Field(examples=["Mülltonne tauschen"])
-    en: str = Field(examples=["Change your waste bin"])
 
 
 class AttachmentView(View):
@@ -302,7 +297,7 @@ class DecisionContent(View):
     sample: bool = Field(description="true: the service is sample data", examples=[True])
 
 
-CONSENT = Text(
+CONSENT = Bilingual(
     de="Ich bin einverstanden, dass mir der Bescheid in meinem Postfach zum Abruf bereitgestellt wird. Er gilt am Tag "
     "nach dem Abruf als bekannt gegeben (§ 41 Abs. 2a VwVfG).",
     en="I agree that the notice is provided in my mailbox for me to fetch. It counts as announced on the day after I "
@@ -380,9 +375,9 @@ def _summary(case: Case) -> dict[str, Any]:
         "case_reference": case.reference,
         "service_id": case.service_id,
         "service_version": case.service_version,
-        "service_name": _both(case.names),
+        "service_name": case.names.complete(),
         "status": case.status,
-        "status_text": Bilingual(**texts.status(case.status)),
+        "status_text": texts.STATUS[case.status],
         "created_at": case.created_at,
         "changed_at": case.changed_at,
         "submitted_at": case.submitted_at,
@@ -471,10 +466,6 @@ def _notice(notice: Notice) -> NoticeView:
     )
 
 
-def _both(text: Text) -> Bilingual:
-    return Bilingual(de=text.de, en=text.in_language("en"))
-
-
 def findings(found: tuple[Finding, ...]) -> Findings:
     """What keeps an application from being submitted."""
     return Findings.model_validate({"findings": shown(found)})
@@ -491,14 +482,14 @@ def review(case: Case, content: ServiceVersion, now: datetime) -> Review:
         form_ui=json.loads(content.ui),
         attachments=tuple(map(attachment, case.uploads)),
         fees=_fees(content.terms, case, legal_date(now)),
-        consent=_both(CONSENT),
+        consent=CONSENT,
         findings=found,
         can_submit=not found,
     )
 
 
 def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
-    labels = {each.id.replace("-", "_"): _both(each.labels) for each in terms.fees}
+    labels = {fee_code(each): each.labels.complete() for each in terms.fees}
     found = []
     for timing in (FeeTiming.BEFORE_PROCESSING, FeeTiming.WITH_DECISION):
         try:
@@ -511,7 +502,7 @@ def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
     return tuple(found)
 
 
-def timeline(case: Case, language: texts.Language) -> Timeline:
+def timeline(case: Case, language: Language) -> Timeline:
     """What happened, in plain sentences."""
     lines = tuple(Line(at=each.at, code=each.code, text=texts.sentence(each, language)) for each in case.entries)
     return Timeline(lang=language, items=lines)
@@ -524,7 +515,7 @@ def submission(case: Case) -> SubmissionView:
         case_reference=case.case_reference,
         received_on=given.received_on,
         submitted_at=given.submitted_at,
-        service_name=_both(case.names),
+        service_name=case.names.complete(),
         content=submitted_content(case, consents_to_mailbox=given.consents_to_mailbox),
         content_hash=given.content_hash,
         identity_trust_level=given.evidence.trust_level,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -13,10 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.errors import BadRequest
 from chassis.http import Access, Caller, Paging, Router, page, respond
 from contracts.values import ServiceId, Tenant, TrustLevel
+from kernel.canonical_json import content_hash
+from service_format.channels import ChannelKind
+from service_format.model import Json
+from service_format.schema import json_schema
+from service_format.service import ServiceAsData
+from service_format.texts import Localized
 from services.catalog.domain.towns import TownAsData
 from services.catalog.domain.versions import Status
 from services.catalog.examples import CARD, FINDING, NOTICE, SERVICE, TOWN, VERSION
-from services.catalog.format import ChannelKind, Json, Localized, ServiceAsData, canonical, json_schema
 from services.catalog.handlers import (
     Handlers,
     Place,
@@ -165,7 +169,7 @@ def _cached(request: Request, body: Any, etag: str, cache: str, **headers: str) 
 
 
 def _digest(body: Any) -> str:
-    return f'"{hashlib.sha256(canonical(body).encode()).hexdigest()[:32]}"'
+    return f'"{content_hash(body)[:32]}"'
 
 
 # The format

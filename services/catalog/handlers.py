@@ -7,17 +7,19 @@ from datetime import date
 from typing import Any
 
 from chassis.aggregates import Answer, Request, Snapshot
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
 from chassis.errors import Invalid, NotFound
 from chassis.mongo import TenantCollection
 from contracts import datarefs
+from kernel.legal_days import legal_date
+from service_format.model import Json
+from service_format.service import ServiceAsData
 from services.catalog.domain import offers, towns, versions
 from services.catalog.domain.checks import findings
 from services.catalog.domain.offers import Hit
 from services.catalog.domain.preview import notice_preview
 from services.catalog.domain.towns import Town, TownAsData
 from services.catalog.domain.versions import ServiceVersion, Status
-from services.catalog.format import Json, ServiceAsData
 from services.catalog.store import Stores
 
 

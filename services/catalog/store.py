@@ -12,8 +12,8 @@ from chassis.aggregates import Kind, Snapshot, Store
 from chassis.mongo import Index, TenantCollection
 from chassis.readmodels import ReadModel
 from chassis.service import Service
-from contracts.envelope import id_of
 from contracts.topics import CATALOG
+from kernel.ids import id_of
 from services.catalog.domain.offers import Offer
 from services.catalog.domain.towns import Town
 from services.catalog.domain.versions import ServiceVersion, Standing, version_id

@@ -18,6 +18,7 @@ from chassis.service import Service
 from contracts import datarefs
 from contracts.applications import DocumentKind, ProceduralLaw
 from contracts.values import TrustLevel
+from kernel.texts import Bilingual
 from services.notifications import domain
 from services.notifications.domain import MEDIA_TYPE, Document, Evidence, Notice, Reader, Status, hash_of
 from services.notifications.handlers import Handlers
@@ -28,7 +29,7 @@ log = get_logger(__name__)
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _AN_ID = "8a4b4a53-92d2-5d3c-9b75-0f7d1c0a8e11"
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
-_HIDDEN = {"de": "Nachricht (höheres Vertrauensniveau nötig)", "en": "Message (a higher trust level is needed)"}
+_HIDDEN = Bilingual(de="Nachricht (höheres Vertrauensniveau nötig)", en="Message (a higher trust level is needed)")
 _FILE_NAMES = {
     DocumentKind.NOTICE: "Bescheid",
     DocumentKind.FEE_NOTICE: "Gebuehrenbescheid",
@@ -58,13 +59,6 @@ _ENDED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Title(BaseModel):
-    """The same in German and English."""
-
-    de: str = Field(examples=["Meldebescheinigung"])
-    en: str = Field(examples=["Registration certificate"])
-
-
 class DocumentAnswer(BaseModel):
     """A document, and where it is fetched."""
 
@@ -81,7 +75,7 @@ class MailboxEntry(BaseModel):
     case_id: str = Field(examples=["0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"])
     case_reference: str = Field(examples=["WI-2026-000042"])
     document_kind: DocumentKind = Field(examples=["certificate"])
-    title: Title = Field(description="withheld below the trust level that the message needs")
+    title: Bilingual = Field(description="withheld below the trust level that the message needs")
     authority: str | None = Field(description="sender; withheld likewise", examples=["Stadt Witten"])
     trust_level: TrustLevel = Field(description="needed to read it", examples=["substantial"])
     readable: bool = Field(description="whether this session's trust level suffices", examples=[True])
@@ -283,13 +277,12 @@ def _entry(notice: Notice, reader: Reader) -> MailboxEntry:
     if document is None or notice.issued_on is None or notice.provided_at is None:
         raise NotFound("no such message in your mailbox", id=notice.notice_id)
     href = f"/notifications/v1/{notice.tenant}/mailbox/{notice.notice_id}/document"
-    title = {"de": document.title.de, "en": document.title.en} if readable else _HIDDEN
     return MailboxEntry(
         notice_id=notice.notice_id,
         case_id=notice.case_id,
         case_reference=notice.case_reference,
         document_kind=notice.document_kind,
-        title=Title(**title),
+        title=document.title if readable else _HIDDEN,
         authority=document.authority if readable else None,
         trust_level=notice.trust_level,
         readable=readable,

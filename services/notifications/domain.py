@@ -10,8 +10,6 @@ to_render -> rule_missing                                       (no rule of the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -19,7 +17,6 @@ from enum import Enum
 
 from pydantic import TypeAdapter
 
-from chassis.clock import legal_date, start_of
 from chassis.errors import Conflict, Failure, Forbidden, NotFound
 from contracts.applications import DocumentKind, ProceduralLaw
 from contracts.envelope import Event
@@ -32,6 +29,9 @@ from contracts.notifications import (
     NotificationSent,
 )
 from contracts.values import Timestamp, TrustLevel
+from kernel.canonical_json import content_hash
+from kernel.legal_days import legal_date, start_of
+from kernel.texts import Bilingual
 from services.notifications.rules import AnnouncementRule, rule_for, rule_named
 
 MEDIA_TYPE = "application/pdf"
@@ -62,21 +62,13 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """The same in German and English."""
-
-    de: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     """The rendered notice."""
 
     sha256: str
     size: int
     """Bytes."""
-    title: Text
+    title: Bilingual
     authority: str
     """Name of the deciding authority, as the document shows it."""
 
@@ -313,10 +305,8 @@ def end_provision(notice: Notice, now: datetime) -> Decided:
 
 
 def hash_of(evidence: Evidence) -> str:
-    """SHA-256 of the evidence as it is stored, as canonical JSON (RFC 8785: ASCII strings, integers and null only)."""
-    rows = _EVIDENCE.dump_python(evidence, mode="json")
-    canonical = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """SHA-256 of the evidence as it is stored, as canonical JSON (RFC 8785)."""
+    return content_hash(_EVIDENCE.dump_python(evidence, mode="json"))
 
 
 def _rule_of(notice: Notice) -> AnnouncementRule:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -15,8 +14,11 @@ from typing import Any, TypeVar
 import typst
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chassis.clock import start_of
 from chassis.errors import Rejected
+from kernel.canonical_json import content_hash as hash_of
+from kernel.legal_days import start_of
+from kernel.texts import Bilingual, Language
+from kernel.written import written_date
 from services.notifications.texts import one_line, showable
 
 TEMPLATE = Path(__file__).parent / "templates" / "notice.typ"
@@ -37,13 +39,6 @@ M = TypeVar("M", bound=BaseModel)
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Bilingual(_Part):
-    """The same in German and English."""
-
-    de: str
-    en: str = ""
 
 
 class Paragraphs(_Part):
@@ -105,15 +100,9 @@ def read_content(given: dict[str, Any], content_hash: str) -> DecisionContent:
     Raises:
         Rejected: it has another hash than `decision_made` named, or another shape; says where, never what.
     """
-    if hash_of_content(given) != content_hash:
+    if hash_of(given) != content_hash:
         raise Rejected("the decision's content isn't what was decided: its hash differs")
     return _parsed(DecisionContent, given, "the decision's content")
-
-
-def hash_of_content(given: dict[str, Any]) -> str:
-    """SHA-256 of the content as canonical JSON (RFC 8785; keys are ASCII, values texts, booleans and null)."""
-    canonical = json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_address(given: dict[str, Any]) -> Address:
@@ -147,7 +136,7 @@ def compose(content: DecisionContent, address: Address | None, notice_id: str) -
         "reference": [
             {"label": "Aktenzeichen", "value": one_line(content.case_reference)},
             {"label": "Leistung", "value": service},
-            {"label": "Datum", "value": german_date(content.decided_on)},
+            {"label": "Datum", "value": written_date(content.decided_on, "de")},
         ],
         "paragraphs": [showable(each) for each in content.paragraphs.de],
         "facts": [{"label": one_line(row.label.de), "value": showable(_in(row.value, "de"))} for row in content.facts],
@@ -166,7 +155,7 @@ def _translation(content: DecisionContent) -> dict[str, Any] | None:
         "title": one_line(content.title.en) or one_line(content.title.de) or _UNTITLED,
         "paragraphs": [showable(each) for each in content.paragraphs.en],
         "facts": [
-            {"label": one_line(row.label.en or row.label.de), "value": showable(_in(row.value, "en"))}
+            {"label": one_line(row.label.in_language("en")), "value": showable(_in(row.value, "en"))}
             for row in content.facts
         ],
         "legal_basis": [showable(_in(each, "en")) for each in content.legal_basis],
@@ -174,10 +163,8 @@ def _translation(content: DecisionContent) -> dict[str, Any] | None:
     }
 
 
-def _in(text: str | Bilingual, language: str) -> str:
-    if isinstance(text, str):
-        return text
-    return text.en or text.de if language == "en" else text.de
+def _in(text: str | Bilingual, language: Language) -> str:
+    return text if isinstance(text, str) else text.in_language(language)
 
 
 def _address_lines(address: Address | None) -> Sequence[str]:
@@ -189,16 +176,6 @@ def _address_lines(address: Address | None) -> Sequence[str]:
         f"{address.postal_code} {address.city}",
     )
     return [one_line(row) for row in rows]
-
-
-_MONTHS = (
-    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()  # noqa: SIM905
-)
-
-
-def german_date(day: date) -> str:
-    """As it is written in a letter (DIN 5008): `9. März 2026`."""
-    return f"{day.day}. {_MONTHS[day.month - 1]} {day.year}"
 
 
 class Printer:

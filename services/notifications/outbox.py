@@ -18,7 +18,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from chassis.errors import ConfigurationError, EngineAway, Rejected
-from services.notifications.letter import german_date
+from kernel.written import written_date
 from services.notifications.settings import Settings
 
 _SUBJECT = "Neue Nachricht in Ihrem Postfach / New message in your mailbox"
@@ -91,7 +91,7 @@ def message_of(notification: Notification, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     last = notification.last_day
     message.set_content(
-        _TEXT.format(last_de=german_date(last), last_en=f"{last:%d %B %Y}".lstrip("0"), link=notification.link),
+        _TEXT.format(last_de=written_date(last, "de"), last_en=written_date(last, "en"), link=notification.link),
         cte="quoted-printable",
     )
     return message

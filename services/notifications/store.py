@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from chassis.aggregates import Kind, Snapshot, Store
 from chassis.http.paging import Paging, after
 from chassis.mongo import Index
 from chassis.service import Service
 from contracts.topics import NOTIFICATIONS
+from kernel.timestamps import rfc3339
 from services.notifications.domain import Notice, Status, due
 
 PROVIDED_AT = "state.provided_at"
@@ -67,14 +66,9 @@ class Notices:
 
 def place_in_mailbox(found: Snapshot[Notice]) -> tuple[str, str]:
     """Where a page of `mailbox` ends."""
-    return _stored(found.state.provided_at), found.id
+    return rfc3339(found.state.provided_at) if found.state.provided_at else "", found.id
 
 
 def place_in_list(found: Snapshot[Notice]) -> tuple[str, str]:
     """Where a page of `listed` ends."""
-    return _stored(found.state.requested_at), found.id
-
-
-def _stored(at: datetime | None) -> str:
-    """As the state is stored: RFC 3339 in UTC with microseconds, so that the order of texts is that of time."""
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z") if at else ""
+    return rfc3339(found.state.requested_at), found.id

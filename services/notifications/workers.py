@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chassis.aggregates import Work
-from chassis.clock import legal_date
 from chassis.errors import Rejected
 from chassis.logging import get_logger
 from chassis.service import Service
+from kernel.legal_days import legal_date
 from services.notifications import letter
-from services.notifications.domain import Document, Notice, Status, Text
+from services.notifications.domain import Document, Notice, Status
 from services.notifications.handlers import Handlers
 from services.notifications.letter import Address, DecisionContent, Printer
 from services.notifications.outbox import Notification, Outbox
@@ -40,8 +40,7 @@ class NoticeWork:
         content, address = await asyncio.gather(self._content(notice), self._address(notice))
         pdf = await self._printer.print(letter.compose(content, address, notice.notice_id), content.decided_on)
         stored = await self._service.files.put(notice.tenant, _once(pdf), limit=self._settings.file_limit_bytes)
-        title = Text(content.title.de, content.title.en or content.title.de)
-        document = Document(stored.sha256, stored.size, title, content.authority.name)
+        document = Document(stored.sha256, stored.size, content.title.complete(), content.authority.name)
         made = await self._handlers.issue(work, document)
         if made is not None:
             _report(made.state)

@@ -11,13 +11,15 @@ from pydantic import BaseModel, Field
 
 from chassis.aggregates import Answer, Snapshot
 from chassis.auth import Principal
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
 from chassis.errors import BadRequest, NotFound
 from chassis.http import Access, Caller, Router, respond
 from chassis.http.paging import Paging, page
 from chassis.mongo import Document
 from contracts.applications import FeeTiming
 from contracts.values import TrustLevel
+from kernel.legal_days import legal_date
+from kernel.texts import Bilingual
 from services.payments.checkout import Checkout
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account, Occasion
@@ -57,13 +59,6 @@ class MoneyAnswer(BaseModel):
 
     cents: int = Field(examples=[1250])
     currency: str = Field(examples=["EUR"])
-
-
-class Sentence(BaseModel):
-    """The same in German and English."""
-
-    de: str = Field(examples=["Bitte zahlen Sie bis zum 16.03.2026."])
-    en: str = Field(examples=["Please pay by 16 March 2026."])
 
 
 class ItemAnswer(BaseModel):
@@ -109,7 +104,9 @@ class DemandAnswer(RequestAnswer):
     status: str = Field(description="open, overdue, settled or cancelled", examples=["open"])
     outstanding: MoneyAnswer
     payable_online: bool = Field(description="whether the payer can check out now", examples=[True])
-    message: Sentence
+    message: Bilingual = Field(
+        examples=[{"de": "Bitte zahlen Sie bis zum 16. März 2026.", "en": "Please pay by 16 March 2026."}]
+    )
     attempts: list[AttemptAnswer]
 
 
@@ -156,7 +153,7 @@ class TotalAnswer(BaseModel):
     """What the period comes to on one account; cents."""
 
     account: Account = Field(examples=["receivable"])
-    name: Sentence
+    name: Bilingual = Field(examples=[{"de": "Forderungen", "en": "Receivables"}])
     currency: str = Field(examples=["EUR"])
     debit: int = Field(examples=[2500])
     credit: int = Field(examples=[1250])
@@ -340,7 +337,7 @@ def _demand(demand: Demand) -> dict[str, Any]:
         "status": "overdue" if overdue else demand.status.value,
         "outstanding": _money(demand.outstanding.cents, demand).model_dump(),
         "payable_online": demands.payable_online(demand),
-        "message": told_to_payer(demand),
+        "message": told_to_payer(demand).model_dump(),
         "attempts": [_attempt(attempt, demand).model_dump(mode="json") for attempt in demand.attempts],
     }
 
@@ -367,7 +364,7 @@ def _booking(row: Document) -> dict[str, Any]:
 def _total(total: Total) -> dict[str, Any]:
     return {
         "account": total.account,
-        "name": ACCOUNTS[Account(total.account)],
+        "name": ACCOUNTS[Account(total.account)].model_dump(),
         "currency": total.currency,
         "debit": total.debit,
         "credit": total.credit,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from chassis.aggregates import Kind, Snapshot, Store
-from chassis.clock import legal_date, start_of
 from chassis.errors import DuplicateKey
 from chassis.http.paging import Paging, after
 from chassis.mongo import Document, Index
 from chassis.service import Service
 from contracts.topics import PAYMENTS
+from kernel.legal_days import legal_date, start_of
+from kernel.timestamps import rfc3339
 from services.payments.domain.bookings import Account, Booking, Occasion
 from services.payments.domain.demands import Demand, due
 
@@ -65,7 +66,7 @@ class Demands:
 
 def place_in_list(found: Snapshot[Demand]) -> tuple[str, str]:
     """Where a page of `Demands.listed` ends."""
-    return stored_time(found.state.requested_at), found.id
+    return rfc3339(found.state.requested_at), found.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Period:
     def bounds(self) -> dict[str, str]:
         """As a filter on `booked_at`."""
         ends = start_of(self.last + timedelta(days=1))
-        return {"$gte": stored_time(start_of(self.first)), "$lt": stored_time(ends)}
+        return {"$gte": rfc3339(start_of(self.first)), "$lt": rfc3339(ends)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +144,6 @@ def place_in_ledger(row: Mapping[str, Any]) -> tuple[str, str]:
     return row[BOOKED_AT], row["_id"]
 
 
-def stored_time(at: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, so that the order of texts is that of time."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def _document(demand: Demand, booking: Booking) -> Document:
     return {
         "_id": booking.booking_id,
@@ -156,7 +152,7 @@ def _document(demand: Demand, booking: Booking) -> Document:
         "case_id": demand.case_id,
         "attempt_id": booking.attempt_id,
         "occasion": Occasion(booking.occasion).value,
-        BOOKED_AT: stored_time(booking.at),
+        BOOKED_AT: rfc3339(booking.at),
         "booked_on": legal_date(booking.at).isoformat(),
         "payment_reference": demand.payment_reference,
         "currency": demand.amount.currency,

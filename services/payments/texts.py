@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from kernel.texts import Bilingual
+from kernel.written import written_date
 from services.payments.domain.bookings import Account
 from services.payments.domain.demands import Demand, Phase, Status
 
 ACCOUNTS = {
-    Account.RECEIVABLE: {"de": "Forderungen", "en": "Receivables"},
-    Account.REVENUE: {"de": "Erträge", "en": "Revenue"},
-    Account.PROVIDER_CLEARING: {"de": "Verrechnung Zahlungsdienst", "en": "Payment provider clearing"},
-    Account.UNALLOCATED: {"de": "Ungeklärte Einzahlungen", "en": "Unallocated receipts"},
+    Account.RECEIVABLE: Bilingual(de="Forderungen", en="Receivables"),
+    Account.REVENUE: Bilingual(de="Erträge", en="Revenue"),
+    Account.PROVIDER_CLEARING: Bilingual(de="Verrechnung Zahlungsdienst", en="Payment provider clearing"),
+    Account.UNALLOCATED: Bilingual(de="Ungeklärte Einzahlungen", en="Unallocated receipts"),
 }
 
 RETURNED = """<!doctype html>
@@ -36,29 +38,29 @@ You will find the result with your application. You may close this window.</p>
 """
 
 
-def told_to_payer(demand: Demand) -> dict[str, str]:
+def told_to_payer(demand: Demand) -> Bilingual:
     """Where the demand stands, in a sentence."""
     day = demand.due_on
     if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
-        return {
-            "de": "Eine Zahlung wird geklärt. Bitte zahlen Sie nicht noch einmal.",
-            "en": "A payment is being looked into. Please don't pay again.",
-        }
+        return Bilingual(
+            de="Eine Zahlung wird geklärt. Bitte zahlen Sie nicht noch einmal.",
+            en="A payment is being looked into. Please don't pay again.",
+        )
     match demand.status:
         case Status.SETTLED:
-            return {"de": "Es ist nichts mehr zu zahlen.", "en": "There is nothing left to pay."}
+            return Bilingual(de="Es ist nichts mehr zu zahlen.", en="There is nothing left to pay.")
         case Status.CANCELLED:
-            return {
-                "de": "Die Forderung wurde aufgehoben. Es ist nichts zu zahlen.",
-                "en": "The demand was cancelled. There is nothing to pay.",
-            }
+            return Bilingual(
+                de="Die Forderung wurde aufgehoben. Es ist nichts zu zahlen.",
+                en="The demand was cancelled. There is nothing to pay.",
+            )
         case _ if demand.overdue:
-            return {
-                "de": f"Die Zahlung war bis zum {day:%d.%m.%Y} fällig. Bitte zahlen Sie jetzt.",
-                "en": f"Payment was due by {day:%d %B %Y}. Please pay now.",
-            }
+            return Bilingual(
+                de=f"Die Zahlung war bis zum {written_date(day, 'de')} fällig. Bitte zahlen Sie jetzt.",
+                en=f"Payment was due by {written_date(day, 'en')}. Please pay now.",
+            )
         case _:
-            return {
-                "de": f"Bitte zahlen Sie bis zum {day:%d.%m.%Y}.",
-                "en": f"Please pay by {day:%d %B %Y}.",
-            }
+            return Bilingual(
+                de=f"Bitte zahlen Sie bis zum {written_date(day, 'de')}.",
+                en=f"Please pay by {written_date(day, 'en')}.",
+            )

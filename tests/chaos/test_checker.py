@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contracts import topics
-from contracts.envelope import Envelope, event_id, id_of, source_of
+from contracts.envelope import Envelope, event_id, source_of
 from contracts.topics import Topic
+from kernel.ids import id_of
 from tests.chaos import checker
 from tests.chaos.checker import DOUBLED, LOST, ORDER, STUCK, WRONG
 from tests.chaos.truth import Applied, Truth

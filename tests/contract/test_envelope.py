@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import topics
-from contracts.envelope import CONTENT_TYPE, Envelope, EnvelopeError, event_id, id_of, source_of
+from contracts.envelope import CONTENT_TYPE, Envelope, EnvelopeError, event_id, source_of
 from contracts.examples import EXAMPLES, envelope_of
+from kernel.ids import id_of
 
 ids = st.uuids().map(str)
 slugs = st.from_regex(r"[a-z][a-z0-9-]{1,38}", fullmatch=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts import datarefs
 from contracts.applications import Origin, Outcome
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.notifications import (
     AnnouncementFailed,
     NoticeAnnounced,
@@ -19,8 +19,9 @@ from contracts.notifications import (
 )
 from contracts.payments import PaymentReceived
 from contracts.values import Money, TrustLevel
+from kernel.canonical_json import canonical
+from kernel.ids import id_of
 from services.applications.domain import cases, drafts, services
-from services.applications.domain.canonical import canonical
 from services.applications.domain.offers import Offer
 from services.applications.domain.state import Case, Decision, Moved
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE

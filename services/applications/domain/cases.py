@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from chassis.clock import legal_date
 from chassis.errors import Conflict, Invalid, NotFound
 from contracts.applications import (
     Addressee,
@@ -23,11 +22,13 @@ from contracts.applications import (
     Outcome,
     Role,
 )
-from contracts.envelope import id_of
+from kernel.canonical_json import canonical, content_hash
+from kernel.ids import id_of
+from kernel.legal_days import legal_date
+from service_format.automation import decides
 from services.applications.domain import notices
-from services.applications.domain.canonical import canonical, sha256
-from services.applications.domain.conditions import decides, owed
 from services.applications.domain.findings import shown
+from services.applications.domain.requirements import owed
 from services.applications.domain.services import result_keys
 from services.applications.domain.state import (
     Assessment,
@@ -38,7 +39,6 @@ from services.applications.domain.state import (
     NoticeStatus,
     RequestStatus,
     Status,
-    content_hash,
 )
 
 MOST_REQUESTS = 50
@@ -140,10 +140,9 @@ def complete(case: Case, as_of: date, now: datetime) -> Moved:
 
 def _by_rule(case: Case, now: datetime) -> Moved:
     terms = case.handed_in.terms
-    rule = decides(terms, case.fields)
-    if rule is None or result_keys(terms.notice):
+    if not decides(terms.procedure.automation, case.fields) or result_keys(terms.notice):
         return case, ()
-    return _decided(case, Decide(Origin.RULE, rule.outcome), now)
+    return _decided(case, Decide(Origin.RULE, Outcome.GRANTED), now)
 
 
 def _assess(case: Case, timing: FeeTiming, now: datetime) -> Moved:
@@ -398,7 +397,7 @@ def supply_information(case: Case, command: SupplyInformation, now: datetime) ->
     said = InformationSupplied(
         case_id=case.case_id,
         request_id=request.request_id,
-        content_hash=sha256(canonical(answer_content(case, answered))),
+        content_hash=content_hash(answer_content(case, answered)),
         supplied_on=day,
         dataref=f"{case.path}/requests/{request.request_id}/answer",
     )

@@ -6,26 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.clock import legal_date
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound, UnsupportedMediaType
 from contracts.applications import ApplicationSubmitted, Channel, IdentityEvidence, Role
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
+from kernel.canonical_json import content_hash
+from kernel.ids import id_of
+from kernel.json_pointer import pointer
+from kernel.legal_days import legal_date
+from kernel.texts import Bilingual
 from services.applications.domain import cases, forms, notices
-from services.applications.domain.conditions import documents_needed
-from services.applications.domain.findings import Finding, pointer, shown
+from services.applications.domain.findings import Finding, shown
 from services.applications.domain.offers import Offer
-from services.applications.domain.services import Document, ServiceVersion, Terms, Text
-from services.applications.domain.state import (
-    Case,
-    Moved,
-    Status,
-    Submission,
-    Upload,
-    content_hash,
-    reference,
-    submitted_content,
-)
+from services.applications.domain.requirements import documents_needed
+from services.applications.domain.services import Document, ServiceVersion, Terms
+from services.applications.domain.state import Case, Moved, Status, Submission, Upload, reference, submitted_content
 
 METHOD = "account_sign_in"
 """How a party showed who they are: by the account's sign-in, at the token's trust level."""
@@ -192,7 +186,7 @@ def check(draft: Case, content: ServiceVersion) -> tuple[Finding, ...]:
         *forms.check(content.form, data),
         *_missing(draft, documents_needed(content.terms, data)),
         *_not_asked_for(draft, content.terms),
-        *notices.unprintable(content.terms, data),
+        *notices.unprintable_fields(content.terms, data),
     )
 
 
@@ -291,7 +285,7 @@ def _document_missing(document: Document) -> Finding:
     return Finding(
         pointer("attachments", document.id),
         "document_missing",
-        Text(de=f"Diese Unterlage fehlt: {labels.de}", en=f"This document is missing: {labels.in_language('en')}"),
+        Bilingual(de=f"Diese Unterlage fehlt: {labels.de}", en=f"This document is missing: {labels.in_language('en')}"),
     )
 
 
@@ -301,7 +295,7 @@ def _not_asked_for(draft: Case, terms: Terms) -> list[Finding]:
         Finding(
             pointer("attachments", each.document),
             "document_unexpected",
-            Text(
+            Bilingual(
                 de="Diese Unterlage wird nicht benötigt. Bitte entfernen Sie sie.", en="Not needed. Please remove it."
             ),
         )
@@ -313,7 +307,7 @@ def _not_asked_for(draft: Case, terms: Terms) -> list[Finding]:
 _UNCONFIRMED = Finding(
     "/confirmed",
     "not_confirmed",
-    Text(
+    Bilingual(
         de="Bitte prüfen Sie Ihre Angaben und bestätigen Sie sie.",
         en="Please review what you entered and confirm it.",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.applications.domain.services import Text
+from kernel.texts import Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,13 @@ class Finding:
     """JSON pointer (RFC 6901) into the application: `/data/...`, `/attachments/<document>`."""
     code: str
     """The keyword of JSON Schema, or `document_missing`, `character_not_printable`."""
-    message: Text
+    message: Bilingual
 
     def shown(self) -> dict[str, Any]:
         """As JSON."""
-        return {"pointer": self.pointer, "code": self.code, "message": {"de": self.message.de, "en": self.message.en}}
+        return {"pointer": self.pointer, "code": self.code, "message": self.message.model_dump()}
 
 
 def shown(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """As the `errors` of a problem document."""
     return [each.shown() for each in findings]
-
-
-def pointer(*parts: str | int) -> str:
-    """A JSON pointer (RFC 6901 § 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

@@ -13,30 +13,25 @@ from typing import Any
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from services.applications.domain.findings import Finding, pointer
-from services.applications.domain.services import Text
+from kernel.json_pointer import pointer
+from kernel.texts import Bilingual
+from service_format.form_schema import validator
+from services.applications.domain.findings import Finding
 
-_MASK = "…"
 _MOST_FINDINGS = 100
 _FORMATS = {
-    "date": Text(de="ein Datum wie 2026-03-09", en="a date such as 2026-03-09"),
-    "email": Text(de="eine E-Mail-Adresse", en="an e-mail address"),
-    "time": Text(de="eine Uhrzeit", en="a time"),
-    "date-time": Text(de="Datum und Uhrzeit", en="date and time"),
-    "uri": Text(de="eine Internetadresse", en="a web address"),
+    "date": Bilingual(de="ein Datum wie 2026-03-09", en="a date such as 2026-03-09"),
+    "email": Bilingual(de="eine E-Mail-Adresse", en="an e-mail address"),
+    "time": Bilingual(de="eine Uhrzeit", en="a time"),
+    "date-time": Bilingual(de="Datum und Uhrzeit", en="date and time"),
+    "uri": Bilingual(de="eine Internetadresse", en="a web address"),
 }
 
 
 @lru_cache(maxsize=256)
 def _compiled(form: str) -> jsonschema_rs.Draft202012Validator:
     """A form's validator; its text is its key, so that versions can't be mixed up."""
-    return jsonschema_rs.Draft202012Validator(
-        json.loads(form),
-        offline=True,
-        validate_formats=True,
-        mask=_MASK,
-        pattern_options=jsonschema_rs.RegexOptions(),
-    )
+    return validator(json.loads(form))
 
 
 def usable(form: str) -> bool:
@@ -75,7 +70,7 @@ def _findings(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
 
 
 def _finding(at: list[str | int], code: str, de: str, en: str) -> Finding:
-    return Finding(pointer("data", *at), code, Text(de=de, en=en))
+    return Finding(pointer("data", *at), code, Bilingual(de=de, en=en))
 
 
 def _message(kind: Kind) -> tuple[str, str]:
@@ -90,32 +85,40 @@ def _message(kind: Kind) -> tuple[str, str]:
     return found.de.format(limit=limit), found.en.format(limit=limit)
 
 
-_FITS_NONE = Text(de="Diese Angabe entspricht keiner der Möglichkeiten.", en="This fits none of the possibilities.")
-_CHOOSE = Text(de="Bitte wählen Sie einen der angebotenen Werte.", en="Please choose one of the values offered.")
-_OTHER = Text(de="Diese Angabe ist nicht gültig.", en="This is not valid.")
-_FORMAT = Text(de="Diese Angabe hat nicht das erwartete Format.", en="This is not in the expected format.")
+_FITS_NONE = Bilingual(
+    de="Diese Angabe entspricht keiner der Möglichkeiten.", en="This fits none of the possibilities."
+)
+_CHOOSE = Bilingual(de="Bitte wählen Sie einen der angebotenen Werte.", en="Please choose one of the values offered.")
+_OTHER = Bilingual(de="Diese Angabe ist nicht gültig.", en="This is not valid.")
+_FORMAT = Bilingual(de="Diese Angabe hat nicht das erwartete Format.", en="This is not in the expected format.")
 _MESSAGES = {
-    "type": Text(de="Diese Angabe hat nicht die erwartete Form.", en="This is not of the expected kind."),
+    "type": Bilingual(de="Diese Angabe hat nicht die erwartete Form.", en="This is not of the expected kind."),
     "format": _FORMAT,
     "pattern": _FORMAT,
-    "minLength": Text(
+    "minLength": Bilingual(
         de="Bitte geben Sie mindestens {limit} Zeichen ein.", en="Please enter at least {limit} characters."
     ),
-    "maxLength": Text(
+    "maxLength": Bilingual(
         de="Bitte geben Sie höchstens {limit} Zeichen ein.", en="Please enter at most {limit} characters."
     ),
-    "minItems": Text(de="Bitte machen Sie mindestens {limit} Angaben.", en="Please make at least {limit} entries."),
-    "maxItems": Text(de="Bitte machen Sie höchstens {limit} Angaben.", en="Please make at most {limit} entries."),
-    "minimum": Text(de="Der kleinste zulässige Wert ist {limit}.", en="The smallest value allowed is {limit}."),
-    "maximum": Text(de="Der größte zulässige Wert ist {limit}.", en="The largest value allowed is {limit}."),
-    "exclusiveMinimum": Text(de="Der Wert muss größer als {limit} sein.", en="The value must be greater than {limit}."),
-    "exclusiveMaximum": Text(de="Der Wert muss kleiner als {limit} sein.", en="The value must be less than {limit}."),
+    "minItems": Bilingual(
+        de="Bitte machen Sie mindestens {limit} Angaben.", en="Please make at least {limit} entries."
+    ),
+    "maxItems": Bilingual(de="Bitte machen Sie höchstens {limit} Angaben.", en="Please make at most {limit} entries."),
+    "minimum": Bilingual(de="Der kleinste zulässige Wert ist {limit}.", en="The smallest value allowed is {limit}."),
+    "maximum": Bilingual(de="Der größte zulässige Wert ist {limit}.", en="The largest value allowed is {limit}."),
+    "exclusiveMinimum": Bilingual(
+        de="Der Wert muss größer als {limit} sein.", en="The value must be greater than {limit}."
+    ),
+    "exclusiveMaximum": Bilingual(
+        de="Der Wert muss kleiner als {limit} sein.", en="The value must be less than {limit}."
+    ),
     "enum": _CHOOSE,
     "const": _CHOOSE,
     "anyOf": _FITS_NONE,
     "oneOf": _FITS_NONE,
     "not": _FITS_NONE,
-    "uniqueItems": Text(de="Diese Angaben müssen verschieden sein.", en="These entries must differ."),
-    "falseSchema": Text(de="Diese Angabe ist nicht vorgesehen.", en="This is not expected here."),
+    "uniqueItems": Bilingual(de="Diese Angaben müssen verschieden sein.", en="These entries must differ."),
+    "falseSchema": Bilingual(de="Diese Angabe ist nicht vorgesehen.", en="This is not expected here."),
 }
 """By the keyword of JSON Schema."""

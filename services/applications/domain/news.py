@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
-from chassis.clock import legal_date
 from chassis.errors import NotYet, Rejected
 from contracts.applications import FeeTiming
 from contracts.notifications import (
@@ -22,6 +21,7 @@ from contracts.payments import (
     PaymentReceived,
     PaymentRequested,
 )
+from kernel.legal_days import legal_date
 from services.applications.domain import cases
 from services.applications.domain.state import Assessment, Case, Moved, Notice, NoticeStatus, Status
 

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from contracts.applications import DocumentKind, Outcome
-from services.applications.domain.characters import unshowable
-from services.applications.domain.conditions import MISSING, value_at
-from services.applications.domain.findings import Finding, pointer
-from services.applications.domain.services import PLACEHOLDER, ShownField, Terms, Text, result_keys
+from kernel.characters import composed, unprintable
+from kernel.json_pointer import pointer
+from kernel.texts import LANGUAGES, Bilingual, Language
+from service_format.conditions import value_at
+from service_format.rendering import NoticeText, Values, render
+from services.applications.domain.findings import Finding
+from services.applications.domain.services import Terms, result_keys
 
-EMPTY = "–"
-LANGUAGES = ("de", "en")
-
-_REFUSED_TITLE = Text(de="Ablehnung Ihres Antrags", en="Refusal of your application")
-_REFUSED = Text(
+_REFUSED_TITLE = Bilingual(de="Ablehnung Ihres Antrags", en="Refusal of your application")
+_REFUSED = Bilingual(
     de="Ihr Antrag „{service}“ (Aktenzeichen {reference}) wird abgelehnt.",
     en="Your application “{service}” (case reference {reference}) is refused.",
 )
-_PARTLY = Text(
+_PARTLY = Bilingual(
     de="Ihrem Antrag wird nur zum Teil entsprochen; im Übrigen wird er abgelehnt.",
     en="Your application is granted in part only; the rest of it is refused.",
 )
-_GROUNDS = Text(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
-_YES, _NO = Text(de="ja", en="yes"), Text(de="nein", en="no")
-_MONTHS = {
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-    "en": "January February March April May June July August September October November December",
-}
+_GROUNDS = Bilingual(de="Begründung: {grounds}", en="Grounds (in German, the official language): {grounds}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,126 +49,61 @@ def document_kind(terms: Terms, outcome: Outcome) -> DocumentKind:
 
 def content(terms: Terms, data: Any, reference: str, ruling: Ruling) -> dict[str, Any]:
     """The ready content of a notice in German and English, as JSON: what `decision_made`'s `dataref` names."""
-    writer = _Writer(terms, data, reference, ruling.result or {})
+    values = Values(data, reference, ruling.result or {}, {each.path: each.as_format() for each in terms.shown})
+    texts = {each: render(terms.notice, values, each) for each in LANGUAGES}
     automation = terms.procedure.automation if ruling.by_rule else None
+    refused = ruling.outcome is Outcome.REFUSED
     return {
         "case_reference": reference,
         "decision_id": ruling.decision_id,
         "document_kind": document_kind(terms, ruling.outcome).value,
         "outcome": ruling.outcome.value,
-        "title": _title(writer, terms, ruling),
-        "paragraphs": {each: _paragraphs(writer, terms, ruling, each) for each in LANGUAGES},
-        "facts": [] if ruling.outcome is Outcome.REFUSED else _facts(writer, terms),
+        "title": _REFUSED_TITLE.model_dump() if refused else {each: text.title for each, text in texts.items()},
+        "paragraphs": {each: _paragraphs(text, terms, reference, ruling, each) for each, text in texts.items()},
+        "facts": [] if refused else _facts(terms, texts),
         "legal_basis": list(
             dict.fromkeys([*terms.procedure.legal_basis, *(automation.legal_basis if automation else ())])
         ),
-        "remedy": _both(terms.procedure.remedy) if terms.procedure.remedy else None,
+        "remedy": terms.procedure.remedy.complete().model_dump() if terms.procedure.remedy else None,
         "authority": terms.authority.model_dump(exclude={"id"}),
-        "service_name": _both(terms.names),
+        "service_name": terms.names.complete().model_dump(),
         "decided_on": ruling.decided_on.isoformat(),
         "decided_by_rule": ruling.by_rule,
         "sample": terms.sample,
     }
 
 
-def _both(text: Text) -> dict[str, str]:
-    return {each: text.in_language(each) for each in LANGUAGES}
-
-
-def _title(writer: _Writer, terms: Terms, ruling: Ruling) -> dict[str, str]:
-    if ruling.outcome is Outcome.REFUSED:
-        return _both(_REFUSED_TITLE)
-    return {each: writer.filled(terms.notice.title.in_language(each), each) for each in LANGUAGES}
-
-
-def _paragraphs(writer: _Writer, terms: Terms, ruling: Ruling, language: str) -> list[str]:
-    given = terms.notice.paragraphs
-    template = (given.en or given.de) if language == "en" else given.de
-    grounds = [_GROUNDS.in_language(language).format(grounds=_composed(ruling.grounds))] if ruling.grounds else []
+def _paragraphs(text: NoticeText, terms: Terms, reference: str, ruling: Ruling, language: Language) -> list[str]:
+    grounds = (
+        [_GROUNDS.in_language(language).format(grounds=composed(ruling.grounds).strip())] if ruling.grounds else []
+    )
     match ruling.outcome:
         case Outcome.REFUSED:
             service = terms.names.in_language(language)
-            refusal = _REFUSED.in_language(language).format(service=service, reference=writer.reference)
-            return [refusal, *grounds]
+            return [_REFUSED.in_language(language).format(service=service, reference=reference), *grounds]
         case Outcome.PARTLY_GRANTED:
-            return [*(writer.filled(each, language) for each in template), _PARTLY.in_language(language), *grounds]
+            return [*text.paragraphs, _PARTLY.in_language(language), *grounds]
         case Outcome.GRANTED:
-            return [*(writer.filled(each, language) for each in template), *grounds]
+            return [*text.paragraphs, *grounds]
 
 
-def _facts(writer: _Writer, terms: Terms) -> list[dict[str, Any]]:
-    return [{"label": _both(fact.label), "value": writer.value(fact.value)} for fact in terms.notice.facts]
+def _facts(terms: Terms, texts: Mapping[Language, NoticeText]) -> list[dict[str, Any]]:
+    """A value stands once for both languages, unless they differ."""
+    rows = zip(terms.notice.facts, texts["de"].facts, texts["en"].facts, strict=True)
+    return [
+        {
+            "label": fact.label.complete().model_dump(),
+            "value": de.value if de.value == en.value else {"de": de.value, "en": en.value},
+        }
+        for fact, de, en in rows
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Fills placeholders. What is put in isn't read for placeholders again."""
-
-    terms: Terms
-    data: Any
-    reference: str
-    result: Mapping[str, str]
-
-    def filled(self, text: str, language: str) -> str:
-        return PLACEHOLDER.sub(lambda found: self._named(found[1], language), text)
-
-    def value(self, text: str) -> str | dict[str, str]:
-        """Once for both languages, unless they differ."""
-        written = {each: self.filled(text, each) for each in LANGUAGES}
-        return written["de"] if written["de"] == written["en"] else written
-
-    def _named(self, name: str, language: str) -> str:
-        if name == "case.reference":
-            return self.reference
-        kind, _, rest = name.partition(".")
-        if kind == "result":
-            return _composed(self.result.get(rest, "")) or EMPTY
-        field = next((each for each in self.terms.shown if each.path == rest), ShownField(path=rest))
-        return _written(value_at(self.data, rest), field, language)
-
-
-def _written(value: Any, field: ShownField, language: str) -> str:
-    match value:
-        case _ if value is MISSING or value is None or value in ("", [], {}):
-            return EMPTY
-        case bool():
-            return (_YES if value else _NO).in_language(language)
-        case list():
-            return ", ".join(_written(each, field, language) for each in value)
-        case float():
-            return str(value).replace(".", ",") if language == "de" else str(value)
-        case str() | int():
-            return _figure_or_text(str(value), field, language)
-        case _:
-            return EMPTY
-
-
-def _figure_or_text(text: str, field: ShownField, language: str) -> str:
-    label = field.label(text)
-    if label is not None:
-        return label.in_language(language)
-    return written_date(text, language) if field.format == "date" else _composed(text)
-
-
-def written_date(text: str, language: str) -> str:
-    """An ISO date as it is written in a letter: `9. März 2026`, `9 March 2026`; anything else as it is."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return text
-    month = _MONTHS[language].split()[day.month - 1]
-    return f"{day.day}. {month} {day.year}" if language == "de" else f"{day.day} {month} {day.year}"
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").strip())
-
-
-def unprintable(terms: Terms, data: Any) -> tuple[Finding, ...]:
+def unprintable_fields(terms: Terms, data: Any) -> tuple[Finding, ...]:
     """Form fields of the notice with characters that it can't show."""
     found = ((field.path.split("."), _texts(value_at(data, field.path))) for field in terms.shown)
     return tuple(
-        _character_finding("data", *parts) for parts, texts in found if any(unshowable(t, lines=True) for t in texts)
+        _character_finding("data", *parts) for parts, texts in found if any(unprintable(t, lines=True) for t in texts)
     )
 
 
@@ -186,15 +115,17 @@ def wrong_ruling(terms: Terms, outcome: Outcome, grounds: str, result: Mapping[s
             Finding(
                 "/grounds",
                 "grounds_missing",
-                Text(de="Eine Ablehnung ist zu begründen (§ 39 VwVfG).", en="A refusal needs grounds (VwVfG § 39)."),
+                Bilingual(
+                    de="Eine Ablehnung ist zu begründen (§ 39 VwVfG).", en="A refusal needs grounds (VwVfG § 39)."
+                ),
             )
         )
-    if unshowable(grounds, lines=True):
+    if unprintable(grounds, lines=True):
         found.append(_character_finding("grounds"))
     needed = () if outcome is Outcome.REFUSED else result_keys(terms.notice)
     found.extend(_missing(key) for key in needed if not result.get(key, "").strip())
     found.extend(_unknown(key) for key in result if key not in result_keys(terms.notice))
-    found.extend(_character_finding("result", key) for key, text in result.items() if unshowable(text, lines=True))
+    found.extend(_character_finding("result", key) for key, text in result.items() if unprintable(text, lines=True))
     return tuple(found)
 
 
@@ -207,7 +138,7 @@ def _character_finding(*parts: str) -> Finding:
     return Finding(
         pointer(*parts),
         "character_not_printable",
-        Text(
+        Bilingual(
             de="Diese Angabe enthält Zeichen, die in einem Bescheid nicht gedruckt werden können "
             "(zum Beispiel Emojis oder Steuerzeichen). Bitte entfernen Sie sie.",
             en="This contains characters that can't be printed in a notice "
@@ -220,7 +151,7 @@ def _missing(key: str) -> Finding:
     return Finding(
         pointer("result", key),
         "result_missing",
-        Text(de="Der Bescheid braucht diese Angabe.", en="The notice needs this."),
+        Bilingual(de="Der Bescheid braucht diese Angabe.", en="The notice needs this."),
     )
 
 
@@ -228,5 +159,5 @@ def _unknown(key: str) -> Finding:
     return Finding(
         pointer("result", key),
         "result_unknown",
-        Text(de="Der Bescheid nennt diese Angabe nicht.", en="The notice doesn't name this."),
+        Bilingual(de="Der Bescheid nennt diese Angabe nicht.", en="The notice doesn't name this."),
     )

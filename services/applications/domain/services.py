@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Any
 
@@ -10,25 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.applications import DocumentKind, FeeTiming, Outcome, ProceduralLaw
 from contracts.values import LegalDate, Money, TrustLevel
-from services.applications.domain.canonical import canonical
-
-PLACEHOLDER = re.compile(r"\{\{([a-z0-9_.]+)\}\}")
-_LONGEST_CHAIN = 20
+from kernel.canonical_json import canonical
+from kernel.texts import Bilingual
+from service_format.form_schema import code_list_of, is_date, schema_at
+from service_format.placeholders import PlaceholderKind, placeholder_names
+from service_format.rendering import FieldFormat, templates_of
 
 
 class _Read(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Text(_Read):
-    """The same in German and English."""
-
-    de: str
-    en: str = ""
-
-    def in_language(self, language: str) -> str:
-        """In that language; German where there is no other."""
-        return (self.en or self.de) if language == "en" else self.de
 
 
 class Channel(_Read):
@@ -55,7 +44,7 @@ class Document(_Read):
     """Something to hand in."""
 
     id: str
-    labels: Text
+    labels: Bilingual
     required: bool = False
     condition: Condition | None = None
     """Where it is required only then."""
@@ -83,7 +72,7 @@ class Fee(_Read):
     timing: FeeTiming
     amount: Money | None = None
     rule: FeeRule | None = None
-    labels: Text
+    labels: Bilingual
     days_to_pay: int = Field(14, ge=0, le=3650)
     valid_from: LegalDate | None = None
     valid_to: LegalDate | None = None
@@ -110,7 +99,7 @@ class Procedure(_Read):
     procedural_law: ProceduralLaw
     document_kind: DocumentKind = DocumentKind.NOTICE
     automation: Automation | None = None
-    remedy: Text | None = None
+    remedy: Bilingual | None = None
     legal_basis: tuple[str, ...] = ()
 
 
@@ -124,14 +113,14 @@ class Paragraphs(_Read):
 class Fact(_Read):
     """A line of a notice's table."""
 
-    label: Text
+    label: Bilingual
     value: str
 
 
 class NoticeTemplate(_Read):
-    """What a notice says, with placeholders (see `notices.py`)."""
+    """What a notice says, with placeholders (see `service_format/placeholders.py`)."""
 
-    title: Text
+    title: Bilingual
     paragraphs: Paragraphs
     facts: tuple[Fact, ...] = ()
 
@@ -150,7 +139,7 @@ class Code(_Read):
     """An entry of a code list."""
 
     code: str
-    labels: Text
+    labels: Bilingual
 
 
 class ShownField(_Read):
@@ -161,9 +150,9 @@ class ShownField(_Read):
     """`date`, or empty."""
     codes: tuple[Code, ...] = ()
 
-    def label(self, code: str) -> Text | None:
-        """The label of a code."""
-        return next((each.labels for each in self.codes if each.code == code), None)
+    def as_format(self) -> FieldFormat:
+        """For the renderer."""
+        return FieldFormat(self.format == "date", {each.code: each.labels for each in self.codes})
 
 
 class Terms(_Read):
@@ -172,7 +161,7 @@ class Terms(_Read):
     service_id: str
     version: int = Field(ge=1)
     sample: bool = False
-    names: Text
+    names: Bilingual
     channels: tuple[Channel, ...] = ()
     documents: tuple[Document, ...] = ()
     fees: tuple[Fee, ...] = ()
@@ -237,56 +226,20 @@ def read(given: dict[str, Any]) -> ServiceVersion:
     return ServiceVersion(terms=terms, form=canonical(found.form.form_schema), ui=ui)
 
 
-def placeholders(notice: NoticeTemplate) -> tuple[str, ...]:
-    """What a notice's braces name, each once: `form.<path>`, `result.<key>`, `case.reference`."""
-    texts = (
-        notice.title.de,
-        notice.title.en,
-        *notice.paragraphs.de,
-        *notice.paragraphs.en,
-        *(fact.value for fact in notice.facts),
-    )
-    return tuple(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
-
-
 def form_paths(notice: NoticeTemplate) -> tuple[str, ...]:
     """The form fields that a notice names."""
-    return tuple(name.removeprefix("form.") for name in placeholders(notice) if name.startswith("form."))
+    return placeholder_names(templates_of(notice), PlaceholderKind.FORM)
 
 
 def result_keys(notice: NoticeTemplate) -> tuple[str, ...]:
     """What the deciding person or system has to give."""
-    return tuple(name.removeprefix("result.") for name in placeholders(notice) if name.startswith("result."))
+    return placeholder_names(templates_of(notice), PlaceholderKind.RESULT)
 
 
 def _shown(form: _Form, path: str) -> ShownField:
-    node: Any = form.form_schema
-    for name in path.split("."):
-        node = _resolved(form, node).get("properties", {}).get(name, {})
-    node = _resolved(form, node)
-    named = node.get("x-code-list", {})
-    codes = next(
-        (
-            each.codes
-            for each in form.code_lists
-            if (each.urn, each.version) == (named.get("urn"), named.get("version"))
-        ),
-        (),
-    )
-    return ShownField(path=path, format="date" if node.get("format") == "date" else "", codes=codes)
-
-
-def _resolved(form: _Form, node: Any) -> dict[str, Any]:
-    """Follows references within the form (`#/$defs/...`), which don't go round."""
-    for _ in range(_LONGEST_CHAIN):
-        if not isinstance(node, dict) or "$ref" not in node:
-            break
-        beside = {name: value for name, value in node.items() if name != "$ref"}
-        target: Any = form.form_schema
-        for part in str(node["$ref"]).removeprefix("#/").split("/"):
-            target = target.get(part, {}) if isinstance(target, dict) else {}
-        node = {**target, **beside} if isinstance(target, dict) else beside
-    return node if isinstance(node, dict) else {}
+    schema = schema_at(form.form_schema, path)
+    known = code_list_of(schema, form.code_lists)
+    return ShownField(path=path, format="date" if is_date(schema) else "", codes=known.codes if known else ())
 
 
 def in_force(valid_from: LegalDate, valid_to: LegalDate | None, retired_on: LegalDate | None, day: date) -> bool:

@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from chassis.clock import start_of
 from contracts.applications import (
     Addressee,
     Attachment,
@@ -22,10 +21,12 @@ from contracts.applications import (
     Party,
     Role,
 )
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.values import LegalDate, Money, Timestamp
-from services.applications.domain.canonical import canonical, sha256
-from services.applications.domain.services import Terms, Text
+from kernel.ids import id_of
+from kernel.legal_days import start_of
+from kernel.texts import Bilingual
+from services.applications.domain.services import Terms
 
 INFORMATION = "information"
 """Due work: the day on which information was due has passed."""
@@ -184,7 +185,7 @@ class Case:
     service_id: str
     service_version: int
     """Of a draft: the version that it was begun with; from submission on: the one that it is pinned to."""
-    names: Text
+    names: Bilingual
     channel: Channel
     status: Status
     created_at: Timestamp
@@ -289,11 +290,6 @@ def submitted_content(case: Case, *, consents_to_mailbox: bool) -> dict[str, Any
         ],
         "consents_to_mailbox": consents_to_mailbox,
     }
-
-
-def content_hash(content: Any) -> str:
-    """SHA-256 of the canonical JSON (RFC 8785) of some content."""
-    return sha256(canonical(content))
 
 
 def due(case: Case) -> Mapping[str, datetime]:

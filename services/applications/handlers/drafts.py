@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from chassis.aggregates import Answer, Snapshot
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
 from chassis.errors import Failure, NotFound
 from chassis.files import Files
 from chassis.http import Caller
+from kernel.legal_days import legal_date
 from services.applications import views
-from services.applications.domain import canonical, cases, drafts
+from services.applications.domain import cases, drafts
 from services.applications.domain.findings import Finding
+from services.applications.domain.json_limits import admit
 from services.applications.domain.offers import Offer
 from services.applications.domain.services import ServiceVersion
 from services.applications.domain.state import Case, Moved, Status
@@ -64,7 +66,7 @@ class Drafts:
     async def save(self, caller: Caller, tenant: str, case_id: str, data: dict[str, Any]) -> Answer:
         """Replaces the form data."""
         now = self._clock.now()
-        command = drafts.Save(caller.principal.subject, canonical.admit(data, self._settings.form_limits))
+        command = drafts.Save(caller.principal.subject, admit(data, self._settings.form_limits))
         return await self._change(caller, tenant, case_id, lambda case: drafts.save(case, command, now))
 
     async def attach(

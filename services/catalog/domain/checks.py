@@ -12,26 +12,22 @@ from typing import Any
 import jsonschema_rs
 
 from contracts.applications import FeeTiming
+from kernel import json_pointer
+from service_format.automation import decides
+from service_format.channels import ChannelKind
+from service_format.conditions import Condition
+from service_format.fees import Fee
+from service_format.form import CodeList, Form
+from service_format.form_schema import MAX_DEFINITIONS, definition, validator
+from service_format.model import NAME, Json
+from service_format.notice import Notice
+from service_format.placeholders import Placeholder, PlaceholderKind, has_stray_braces, inside_braces, parse
+from service_format.procedure import Procedure
+from service_format.service import ServiceAsData, TestCase
+from service_format.texts import TextModule
 from services.catalog.domain import forms
 from services.catalog.domain.forms import Field
-from services.catalog.format import (
-    NAME,
-    ChannelKind,
-    CodeList,
-    Condition,
-    Fee,
-    Form,
-    Json,
-    Notice,
-    Procedure,
-    ServiceAsData,
-    TestCase,
-    TextModule,
-)
 
-_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
-_FIELD = re.compile(rf"form\.({NAME}(?:\.{NAME})*)\Z")
-_RESULT = re.compile(rf"result\.{NAME}\Z")
 _NAME = re.compile(rf"{NAME}\Z")
 
 
@@ -139,8 +135,8 @@ def _schema(root: Json) -> Iterator[Finding]:
     if root.get("$schema", forms.DIALECT) != forms.DIALECT:
         yield Finding(f"{place}/$schema", "other_dialect", f"must be {forms.DIALECT}")
     definitions = root.get("$defs", {})
-    if not isinstance(definitions, dict) or len(definitions) > forms.MOST_DEFINITIONS:
-        yield Finding(f"{place}/$defs", "too_many_definitions", f"at most {forms.MOST_DEFINITIONS}, by name")
+    if not isinstance(definitions, dict) or len(definitions) > MAX_DEFINITIONS:
+        yield Finding(f"{place}/$defs", "too_many_definitions", f"at most {MAX_DEFINITIONS}, by name")
         return
     for pointer, schema in forms.schemas(root):
         yield from _vocabulary(place + pointer, schema, root)
@@ -148,10 +144,10 @@ def _schema(root: Json) -> Iterator[Finding]:
         yield Finding(place, "goes_round", "references lead back to themselves")
         return
     try:
-        forms.validator(root)
+        validator(root)
     except jsonschema_rs.ValidationError as error:
-        pointer = "".join(f"/{forms.escaped(str(part))}" for part in error.instance_path)
-        yield Finding(place + pointer, "not_a_schema", "not valid JSON Schema 2020-12, or a pattern that isn't linear")
+        at = place + json_pointer.pointer(*error.instance_path)
+        yield Finding(at, "not_a_schema", "not valid JSON Schema 2020-12, or a pattern that isn't linear")
         return
     if root.get("type") != "object":
         yield Finding(f"{place}/type", "not_an_object", "a form's data is an object")
@@ -169,8 +165,8 @@ def _schema(root: Json) -> Iterator[Finding]:
 def _vocabulary(pointer: str, schema: Json, root: Json) -> Iterator[Finding]:
     for keyword in schema:
         if keyword not in forms.KEYWORDS:
-            yield Finding(f"{pointer}/{forms.escaped(keyword)}", "unknown_keyword", "this keyword isn't accepted")
-    if "$ref" in schema and forms.target(root, schema["$ref"]) is None:
+            yield Finding(pointer + json_pointer.pointer(keyword), "unknown_keyword", "this keyword isn't accepted")
+    if "$ref" in schema and definition(root, schema["$ref"]) is None:
         yield Finding(f"{pointer}/$ref", "reference_leads_nowhere", "must be #/$defs/<name> of this schema")
     if "$defs" in schema and schema is not root:
         yield Finding(f"{pointer}/$defs", "not_at_the_root", "$defs stand at the root")
@@ -215,7 +211,7 @@ def _closed(pointer: str, schema: Json) -> Iterator[Finding]:
         yield Finding(f"{pointer}/additionalProperties", "not_closed", "must be false: unknown fields are refused")
     for name, child in schema.get("properties", {}).items():
         if not isinstance(child, dict):
-            yield Finding(f"{pointer}/properties/{forms.escaped(name)}", "type_missing", "a field needs a schema")
+            yield Finding(pointer + json_pointer.pointer("properties", name), "type_missing", "a field needs a schema")
 
 
 def _bounded_array(pointer: str, schema: Json) -> Iterator[Finding]:
@@ -300,7 +296,7 @@ def _condition(pointer: str, condition: Condition, field: Field | None) -> Itera
         yield Finding(f"{pointer}/{operator}", "not_a_number", "this field isn't a number")
     elif operator in {"equals", "one_of"}:
         wanted = operand if operator == "one_of" else (operand,)
-        check = forms.validator({name: value for name, value in field.schema.items() if name in {"type", "enum"}})
+        check = validator({name: value for name, value in field.schema.items() if name in {"type", "enum"}})
         if not all(check.is_valid(value) for value in wanted):
             yield Finding(f"{pointer}/{operator}", "never_true", "this field can't have that value")
 
@@ -330,11 +326,11 @@ def _notice(
     printable = {field.path for field in fields if field.scalar and not field.repeated} if form_is_sound else None
     by_rule = procedure is not None and procedure.automation is not None
     for pointer, text in _templates(notice):
-        for what in _PLACEHOLDER.findall(text):
-            problem = _placeholder(what, printable, by_rule=by_rule)
+        for inside in inside_braces(text):
+            problem = _placeholder(parse(inside), printable, by_rule=by_rule)
             if problem:
                 yield Finding(pointer, *problem)
-        if re.search(r"\{\{|\}\}", _PLACEHOLDER.sub("", text)):
+        if has_stray_braces(text):
             yield Finding(pointer, "braces_left_open", "{{ and }} surround a placeholder, and stand for nothing else")
 
 
@@ -347,17 +343,18 @@ def _templates(notice: Notice) -> Iterator[tuple[str, str]]:
         yield f"/notice/facts/{n}/value", fact.value
 
 
-def _placeholder(what: str, printable: set[str] | None, *, by_rule: bool) -> tuple[str, str] | None:
-    if what == "case.reference":
-        return None
-    if _RESULT.match(what):
-        return ("no_result_by_rule", "where a rule decides, there is no result") if by_rule else None
-    found = _FIELD.match(what)
-    if not found:
+def _placeholder(
+    placeholder: Placeholder | None, printable: set[str] | None, *, by_rule: bool
+) -> tuple[str, str] | None:
+    if placeholder is None:
         return "unknown_placeholder", "form.<path>, result.<key> or case.reference, without blanks"
-    if printable is not None and found[1] not in printable:
-        return "no_such_field", "the form has no such single field"
-    return None
+    match placeholder.kind:
+        case PlaceholderKind.RESULT if by_rule:
+            return "no_result_by_rule", "where a rule decides, there is no result"
+        case PlaceholderKind.FORM if printable is not None and placeholder.name not in printable:
+            return "no_such_field", "the form has no such single field"
+        case _:
+            return None
 
 
 # Test cases
@@ -369,7 +366,7 @@ def _tests(service: ServiceAsData) -> Iterator[Finding]:
     if service.form is None:
         yield Finding("/test_cases", "no_form", "there is no form to be tested")
         return
-    check = forms.validator(service.form.schema_)
+    check = validator(service.form.schema_)
     for n, case in enumerate(service.test_cases):
         yield from _test(f"/test_cases/{n}", case, service.procedure, valid=check.is_valid(case.data))
 
@@ -380,8 +377,7 @@ def _test(pointer: str, case: TestCase, procedure: Procedure | None, *, valid: b
         yield Finding(f"{pointer}/expected", "came_out_otherwise", f"the form says that it is {came}")
     if case.decided_by_rule is None:
         return
-    automation = procedure.automation if procedure else None
-    decides = valid and automation is not None and forms.holds(automation.rule.conditions, case.data)
-    if decides != case.decided_by_rule:
-        came = "the rule decides it" if decides else "the rule doesn't decide it"
+    by_rule = valid and procedure is not None and decides(procedure.automation, case.data)
+    if by_rule != case.decided_by_rule:
+        came = "the rule decides it" if by_rule else "the rule doesn't decide it"
         yield Finding(f"{pointer}/decided_by_rule", "came_out_otherwise", came)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema_rs
-
-from services.catalog.format import Condition, Json
+from kernel.json_pointer import pointer
+from service_format.form_schema import resolved
+from service_format.model import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_FIELDS = 500
-MOST_DEFINITIONS = 200
 DEEPEST_DATA = 20
 LONGEST_STRING = 10_000
 MOST_ITEMS = 1_000
@@ -83,50 +82,25 @@ class TooManyFields(ValueError):
     """References multiply into more fields than a form may have."""
 
 
-def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
-    """Nothing is fetched, formats count, patterns take linear time, and messages don't quote the data.
-
-    Raises:
-        jsonschema_rs.ValidationError: it isn't a valid schema.
-    """
-    return jsonschema_rs.Draft202012Validator(
-        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), mask="…"
-    )
-
-
-def escaped(name: str) -> str:
-    """As a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
 def children(schema: Json) -> Iterator[tuple[str, Any]]:
     """The schemas directly within a schema, by pointer."""
     for keyword in _MAPS:
         named = schema.get(keyword)
         if isinstance(named, dict):
-            yield from ((f"/{keyword}/{escaped(name)}", child) for name, child in named.items())
+            yield from ((pointer(keyword, name), child) for name, child in named.items())
     for keyword in _LISTS:
         listed = schema.get(keyword)
         if isinstance(listed, list):
-            yield from ((f"/{keyword}/{n}", child) for n, child in enumerate(listed))
+            yield from ((pointer(keyword, n), child) for n, child in enumerate(listed))
     yield from ((f"/{keyword}", schema[keyword]) for keyword in _SINGLE if keyword in schema)
 
 
-def schemas(root: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
+def schemas(root: Json, at: str = "") -> Iterator[tuple[str, Json]]:
     """Every schema within a schema, itself first, by pointer."""
-    yield pointer, root
+    yield at, root
     for place, child in children(root):
         if isinstance(child, dict):
-            yield from schemas(child, pointer + place)
-
-
-def target(root: Json, reference: Any) -> Json | None:
-    """What `#/$defs/<name>` names."""
-    if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
-        return None
-    named = root.get("$defs")
-    found = named.get(reference.removeprefix("#/$defs/")) if isinstance(named, dict) else None
-    return found if isinstance(found, dict) else None
+            yield from schemas(child, at + place)
 
 
 def goes_round(root: Json) -> bool:
@@ -153,94 +127,20 @@ def fields(root: Json) -> tuple[Field, ...]:
     """
     found: list[Field] = []
 
-    def _collect(path: str, pointer: str, schema: Json, depth: int) -> None:
-        resolved = _resolved(root, schema)
+    def _collect(path: str, place: str, schema: Json, depth: int) -> None:
+        schema = resolved(root, schema)
         if path:
-            found.append(Field(path, pointer, resolved))
+            found.append(Field(path, place, schema))
         if len(found) > MOST_FIELDS or depth > DEEPEST_DATA:
             raise TooManyFields
-        properties = resolved.get("properties")
+        properties = schema.get("properties")
         if isinstance(properties, dict):
             for name, child in properties.items():
                 if isinstance(child, dict):
-                    _collect(
-                        f"{path}.{name}" if path else name, f"{pointer}/properties/{escaped(name)}", child, depth + 1
-                    )
-        items = resolved.get("items")
+                    _collect(f"{path}.{name}" if path else name, place + pointer("properties", name), child, depth + 1)
+        items = schema.get("items")
         if isinstance(items, dict) and path:
-            _collect(f"{path}[]", f"{pointer}/items", items, depth + 1)
+            _collect(f"{path}[]", f"{place}/items", items, depth + 1)
 
     _collect("", "", root, 0)
     return tuple(found)
-
-
-def schema_at(root: Json, path: str) -> Json | None:
-    """The schema of a field outside repeatable groups, references followed. Of drafts too: nothing is presumed."""
-    schema = _resolved(root, root)
-    for name in path.split("."):
-        properties = schema.get("properties")
-        child = properties.get(name) if isinstance(properties, dict) else None
-        if not isinstance(child, dict):
-            return None
-        schema = _resolved(root, child)
-    return schema
-
-
-def _resolved(root: Json, schema: Json) -> Json:
-    for _ in range(MOST_DEFINITIONS):
-        referred = target(root, schema.get("$ref"))
-        if referred is None:
-            break
-        own = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
-        schema = {**referred, **own}
-    return schema
-
-
-# What holds of the data
-
-_MISSING: Any = object()
-
-
-def value_at(data: Json, path: str) -> Any:
-    """The value at a path, or None where it is missing."""
-    found = _at(data, path)
-    return None if found is _MISSING else found
-
-
-def _at(data: Any, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(data, dict) or name not in data:
-            return _MISSING
-        data = data[name]
-    return data
-
-
-def holds(conditions: Sequence[Condition], data: Json) -> bool:
-    """Whether all conditions hold; a missing field fulfils only `present: false`."""
-    return all(_holds(condition, _at(data, condition.path)) for condition in conditions)
-
-
-def _holds(condition: Condition, value: Any) -> bool:
-    operator, operand = condition.operator
-    if operator == "present":
-        return (value is not _MISSING) is operand
-    if value is _MISSING:
-        return False
-    match operator:
-        case "equals":
-            return _same(value, operand)
-        case "one_of":
-            return any(_same(value, each) for each in operand)
-        case "min":
-            return _is_number(value) and value >= operand
-        case _:
-            return _is_number(value) and value <= operand
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _same(left: Any, right: Any) -> bool:
-    """JSON's equality: a bool isn't a number."""
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)

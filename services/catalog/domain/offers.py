@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.values import TrustLevel
+from service_format.channels import ChannelKind
+from service_format.service import ServiceAsData
+from service_format.texts import Localized, TextModule
 from services.catalog.domain.versions import ServiceVersion
-from services.catalog.format import ChannelKind, Localized, ServiceAsData, TextModule
 
 MOST_WORDS = 8
 _WORDS = re.compile(r"\w+")

@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import asdict
 
-from services.catalog.domain import forms
-from services.catalog.format import Form, Json, Notice, ServiceAsData
-
-_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
-_FORM = "form."
-_LEFT_EMPTY = "–"
-_YES_NO = {"de": ("nein", "ja"), "en": ("no", "yes")}
+from kernel.texts import LANGUAGES
+from service_format.form import Form
+from service_format.form_schema import code_list_of, is_date, schema_at
+from service_format.model import Json
+from service_format.placeholders import Placeholder, PlaceholderKind, placeholder_names
+from service_format.rendering import FieldFormat, Values, render, templates_of
+from service_format.service import ServiceAsData
 
 
 def notice_preview(service: ServiceAsData) -> Json | None:
     """Title, paragraphs and facts in both languages; None without a notice. What isn't known yet stays as it is."""
     if service.notice is None:
         return None
-    data = next((case.data for case in service.test_cases if case.expected == "valid"), {})
-    return {language: _filled(service.notice, service.form, data, language) for language in ("de", "en")}
-
-
-def _filled(notice: Notice, form: Form | None, data: Json, language: str) -> Json:
-    def _text(template: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: _value(found[1], found[0], form, data, language), template)
-
+    values = _values(service, templates_of(service.notice))
+    texts = {each: asdict(render(service.notice, values, each)) for each in LANGUAGES}
     return {
-        "title": _text(getattr(notice.title, language)),
-        "paragraphs": [_text(paragraph) for paragraph in getattr(notice.paragraphs, language)],
-        "facts": [{"label": getattr(fact.label, language), "value": _text(fact.value)} for fact in notice.facts],
+        language: {"title": text["title"], "paragraphs": list(text["paragraphs"]), "facts": list(text["facts"])}
+        for language, text in texts.items()
     }
 
 
-def _value(what: str, placeholder: str, form: Form | None, data: Json, language: str) -> str:
-    if not what.startswith(_FORM) or form is None:
-        return placeholder
-    path = what.removeprefix(_FORM)
-    value = forms.value_at(data, path)
-    if value is None or isinstance(value, dict | list):
-        return _LEFT_EMPTY
-    if isinstance(value, bool):
-        return _YES_NO[language][value]
-    return _label(form, path, value, language) or str(value)
-
-
-def _label(form: Form, path: str, value: object, language: str) -> str | None:
-    schema = forms.schema_at(form.schema_, path)
-    named = schema.get("x-code-list") if schema else None
-    if not isinstance(named, dict):
-        return None
-    codes = (
-        entry
-        for each in form.code_lists
-        if (each.urn, each.version) == (named.get("urn"), named.get("version"))
-        for entry in each.codes
+def _values(service: ServiceAsData, templates: tuple[str, ...]) -> Values:
+    paths = placeholder_names(templates, PlaceholderKind.FORM)
+    keys = placeholder_names(templates, PlaceholderKind.RESULT)
+    return Values(
+        data=next((case.data for case in service.test_cases if case.expected == "valid"), {}),
+        case_reference=str(Placeholder(PlaceholderKind.CASE_REFERENCE, "")),
+        results={key: str(Placeholder(PlaceholderKind.RESULT, key)) for key in keys},
+        formats={path: _format(service.form, path) for path in paths} if service.form else {},
     )
-    return next((getattr(entry.labels, language) for entry in codes if entry.code == value), None)
+
+
+def _format(form: Form, path: str) -> FieldFormat:
+    schema = schema_at(form.schema_, path)
+    codes = code_list_of(schema, form.code_lists)
+    labels = {entry.code: entry.labels for entry in codes.codes} if codes else {}
+    return FieldFormat(is_date(schema), labels)

@@ -13,7 +13,8 @@ from chassis.errors import Conflict
 from contracts.catalog import TownRegistered
 from contracts.envelope import Event
 from contracts.values import MunicipalityKey, RegionalKey
-from services.catalog.format import Language, Line, Localized, Model, Url
+from service_format.model import Language, Line, Model, Url
+from service_format.texts import Localized
 
 RESERVED = frozenset({"towns", "service-format", "operations"})
 """Words of the catalog's own paths: no town is called so."""

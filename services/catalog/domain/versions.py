@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from enum import Enum
 
-from chassis.clock import legal_date
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
+from kernel.canonical_json import canonical, sha256
+from kernel.ids import id_of
+from kernel.legal_days import legal_date
+from service_format.service import ServiceAsData
 from services.catalog.domain.checks import findings
-from services.catalog.format import ServiceAsData, canonical
 
 
 class Status(str, Enum):
@@ -257,4 +258,4 @@ def _known(state: ServiceVersion | None) -> ServiceVersion:
 
 def _content(service: ServiceAsData) -> tuple[str, str]:
     text = canonical(service.model_dump(mode="json"))
-    return text, hashlib.sha256(text.encode()).hexdigest()
+    return text, sha256(text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.identity import AccountRegistered
 from contracts.values import TrustLevel
+from kernel.ids import id_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import Invalid
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
+from kernel.ids import id_of
 
 TOWN_SCOPES = frozenset({"cases:read", "cases:decide"})
 """What a town can give. `internal` and `operator` come from the installation's settings only."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
+from kernel.ids import id_of
 
 
 class Role(str, Enum):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.envelope import id_of
 from contracts.values import Term, Timestamp
+from kernel.ids import id_of
 
 
 class Account(Term):

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chassis.clock import start_of
 from chassis.errors import Conflict, NotFound, Rejected
 from contracts.applications import FeeAssessed, FeeTiming
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from contracts.values import LegalDate, Money, Term, Timestamp
+from kernel.ids import id_of
+from kernel.legal_days import start_of
 from services.payments.domain import bookings
 from services.payments.domain.bookings import Booking
 from services.payments.domain.references import payment_reference

@@ -13,7 +13,7 @@ import pytest
 
 from chassis.clock import FixedClock
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.envelope import id_of
+from kernel.ids import id_of
 from services.applications.main import compose
 from services.applications.settings import Settings
 from tests.support import towns

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from contracts.envelope import id_of
+from kernel.ids import id_of
 from tests.component.applications.conftest import BIN, PAPER, Town
 from tests.support.cases import changed
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE

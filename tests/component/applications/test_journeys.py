@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
 from contracts.payments import PaymentReceived, PaymentRequested
 from contracts.values import Money
-from services.applications.domain.state import Case, content_hash
+from kernel.canonical_json import content_hash
+from kernel.ids import id_of
+from services.applications.domain.state import Case
 from tests.component.applications.conftest import BIN, PAPER, Town
 from tests.support.cases import NOW, changed, told_of
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE

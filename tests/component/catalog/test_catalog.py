@@ -13,8 +13,8 @@ import pytest
 
 from chassis.clock import FixedClock
 from chassis.service import Service
+from service_format.schema import json_schema
 from services.catalog.domain.versions import version_id
-from services.catalog.format import json_schema
 from tests.component.catalog.conftest import Portal
 from tests.support.waiting import wait_until
 from tests.unit.catalog.samples import sample

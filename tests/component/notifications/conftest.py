@@ -18,9 +18,9 @@ from contracts.applications import (
     Outcome,
     ProceduralLaw,
 )
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
-from services.notifications.letter import hash_of_content
+from kernel.canonical_json import content_hash
+from kernel.ids import id_of
 from services.notifications.main import compose
 from services.notifications.settings import Settings
 from tests.support import towns
@@ -69,7 +69,7 @@ class Town(towns.Town):
             procedural_law=ProceduralLaw.VWVFG,
             decided_on=date(2026, 3, 9),
             addressees=addressees,
-            content_hash=hash_of_content(content),
+            content_hash=content_hash(content),
             dataref=dataref,
         )
         return made.model_copy(update=changed)

@@ -13,8 +13,8 @@ import pytest
 from pypdf import PdfReader
 
 from contracts.applications import DecisionMade, ProceduralLaw
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
+from kernel.ids import id_of
 from services.notifications.settings import Settings
 from tests.component.notifications.conftest import Town
 from tests.support.waiting import wait_until

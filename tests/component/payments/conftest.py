@@ -18,7 +18,6 @@ import uvicorn
 
 from chassis.clock import FixedClock
 from contracts.applications import ApplicationWithdrawn, FeeAssessed, FeeItem, FeeTiming, Party, Role
-from contracts.envelope import id_of
 from contracts.values import Money
 from examples.payment_provider import handlers as provider_handlers
 from examples.payment_provider.app import create_app
@@ -27,6 +26,7 @@ from examples.payment_provider.provider import Provider
 from examples.payment_provider.rules import Mode, Status, Switches
 from examples.payment_provider.settings import Settings as ProviderSettings
 from examples.payment_provider.store import Store
+from kernel.ids import id_of
 from services.payments.domain.demands import demand_id_of
 from services.payments.main import compose
 from services.payments.settings import Settings

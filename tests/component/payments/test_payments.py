@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.envelope import id_of
 from examples.payment_provider.rules import Mode, Status
+from kernel.ids import id_of
 from services.payments import metrics
 from services.payments.domain.demands import Demand, Said
 from services.payments.domain.references import is_creditor_reference
@@ -33,7 +33,7 @@ async def test_from_the_fee_to_the_ledger(town: Town, bank: Bank) -> None:
     demand = await town.owing()
     assert demand["status"] == "open"
     assert demand["payable_online"]
-    assert demand["message"]["de"] == "Bitte zahlen Sie bis zum 16.03.2026."
+    assert demand["message"]["de"] == "Bitte zahlen Sie bis zum 16. März 2026."
     assert is_creditor_reference(demand["payment_reference"])
     url = await town.redirected()
     bank.press(url, Status.PAYED)
@@ -124,7 +124,7 @@ async def test_overdue_from_the_next_day_on(town: Town) -> None:
     assert (await town.demand())["status"] == "open", "still the due day in Berlin"
     town.clock.advance(timedelta(hours=1))
     overdue = await town.reaches("overdue")
-    assert overdue["message"]["de"].startswith("Die Zahlung war bis zum 16.03.2026 fällig")
+    assert overdue["message"]["de"].startswith("Die Zahlung war bis zum 16. März 2026 fällig")
     assert await town.names() == ["payment_requested", "payment_overdue"]
     assert overdue["payable_online"]
 

@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 NEW = ROOT / "tests" / "sixth_service"
-TREE = ("contracts", "chassis", "services", "rathaus", "deploy", "docs", "tests")
+TREE = ("kernel", "contracts", "service_format", "chassis", "services", "rathaus", "deploy", "docs", "tests")
 PAPERS = ("pyproject.toml", "README.md", "CONTRIBUTING.md")
 UNCOPIED = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache")
 

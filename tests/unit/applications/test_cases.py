@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from chassis.clock import start_of
 from chassis.errors import Conflict, Invalid, NotFound, NotYet, Rejected
 from contracts import datarefs
 from contracts.applications import (
@@ -24,9 +23,11 @@ from contracts.applications import (
     Origin,
     Outcome,
 )
-from contracts.envelope import id_of
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentRequested
 from contracts.values import Money
+from kernel.canonical_json import content_hash
+from kernel.ids import id_of
+from kernel.legal_days import start_of
 from services.applications.domain import cases, news, state
 from services.applications.domain.state import Case, NoticeStatus, RequestStatus, Status
 from tests.support.cases import (
@@ -323,7 +324,7 @@ def test_a_question_and_its_answer() -> None:
     case, (said,) = cases.supply_information(case, answer, LATER)
     assert isinstance(said, InformationSupplied)
     assert said.dataref == datarefs.information_answer("witten", case.case_id, asked.request_id)
-    assert said.content_hash == state.content_hash(cases.answer_content(case, case.requests[0]))
+    assert said.content_hash == content_hash(cases.answer_content(case, case.requests[0]))
     assert state.due(case) == {}
     with pytest.raises(Conflict):
         cases.supply_information(case, answer, LATER)

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound, UnsupportedMediaType
 from contracts import datarefs
 from contracts.applications import ApplicationComplete, ApplicationSubmitted, DecisionMade, FeeAssessed, Origin, Outcome
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
+from kernel.canonical_json import canonical, content_hash, sha256
+from kernel.ids import id_of
 from services.applications.domain import drafts
-from services.applications.domain.canonical import canonical, sha256
-from services.applications.domain.state import Case, Status, content_hash, reference, submitted_content
+from services.applications.domain.state import Case, Status, reference, submitted_content
 from tests.support.cases import ACCOUNT, CASE, HASH, NOW, changed, draft, offer, submission, submitted
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 

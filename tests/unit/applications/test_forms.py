@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from kernel.canonical_json import canonical
+from kernel.json_pointer import pointer
 from services.applications.domain import forms
-from services.applications.domain.canonical import canonical
-from services.applications.domain.findings import pointer
 
 SECRET = "Geheimnis"
 

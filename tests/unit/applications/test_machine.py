@@ -23,9 +23,10 @@ from contracts.applications import (
     FeeTiming,
     Outcome,
 )
-from contracts.envelope import Event, id_of
+from contracts.envelope import Event
+from kernel.canonical_json import canonical, content_hash, sha256
+from kernel.ids import id_of
 from services.applications.domain import cases, drafts, news, state
-from services.applications.domain.canonical import canonical, sha256
 from services.applications.domain.state import Case, Moved, RequestStatus, Status, submitted_content
 from tests.support.cases import ACCOUNT, NOW, changed, draft, offer, paid, ruling, submission, told_of
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
@@ -192,7 +193,7 @@ class Life(RuleBasedStateMachine):
         if self.case.submission is not None:
             given = self.case.submission
             content = submitted_content(self.case, consents_to_mailbox=given.consents_to_mailbox)
-            assert state.content_hash(content) == given.content_hash
+            assert content_hash(content) == given.content_hash
             assert self.hash in {None, given.content_hash}
             self.hash = given.content_hash
         contents = [each.content for each in self.case.decisions]

@@ -9,7 +9,6 @@ import pytest
 
 from contracts.applications import DocumentKind, Outcome
 from services.applications.domain import notices, services
-from services.applications.domain.characters import unshowable
 from services.applications.views import DecisionContent
 from tests.support.cases import changed
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
@@ -140,29 +139,8 @@ def test_a_ruling_is_checked(outcome: Outcome, grounds: str, result: dict[str, s
     assert [each.code for each in notices.wrong_ruling(PAPER, outcome, grounds, result)] == codes
 
 
-@pytest.mark.parametrize("text", ["Ángela Straße-Ñandú", "Đorđević", "Łukasz Żółć", "Ünal Ğ", "„Zitat“ – 5 €", "Иван"])
-def test_names_of_people_here_can_be_printed(text: str) -> None:
-    assert unshowable(text) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "points"),
-    [
-        ("a\x00b", ("U+0000",)),
-        ("a\nb", ("U+000A",)),
-        ("😀😀", ("U+1F600",)),
-        ("山", ("U+5C71",)),
-        ("a\u202eb", ("U+202E",)),
-        ("a\u00adb\u200b", ("U+00AD", "U+200B")),
-        ("שלום", ("U+05E9", "U+05DC", "U+05D5", "U+05DD")),
-    ],
-)
-def test_what_cannot_be_printed_is_told(text: str, points: tuple[str, ...]) -> None:
-    assert unshowable(text) == points
-
-
 def test_only_fields_of_the_notice_are_checked_for_characters() -> None:
-    assert [each.pointer for each in notices.unprintable(BIN, {"name": "😀", "other": "😀"})] == ["/data/name"]
-    assert notices.unprintable(BIN, {"name": "a\nb"}) == ()
+    assert [each.pointer for each in notices.unprintable_fields(BIN, {"name": "😀", "other": "😀"})] == ["/data/name"]
+    assert notices.unprintable_fields(BIN, {"name": "a\nb"}) == ()
     nested = services.read(changed(BIN_CHANGE, notice__title={"de": "{{form.a.b}}", "en": ""})).terms
-    assert [each.pointer for each in notices.unprintable(nested, {"a": {"b": ["x", "山"]}})] == ["/data/a/b"]
+    assert [each.pointer for each in notices.unprintable_fields(nested, {"a": {"b": ["x", "山"]}})] == ["/data/a/b"]

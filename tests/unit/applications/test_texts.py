@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.values import Money
+from kernel.texts import Bilingual, Language
 from services.applications import texts
 from services.applications.domain.state import Entry, Status
 from tests.support.cases import NOW
@@ -41,30 +42,17 @@ def test_every_code_has_its_sentences_and_none_is_left_over() -> None:
 
 @pytest.mark.parametrize("code", texts.TIMELINE)
 @pytest.mark.parametrize("language", ["de", "en"])
-def test_sentences_are_whole(code: str, language: texts.Language) -> None:
+def test_sentences_are_whole(code: str, language: Language) -> None:
     text = texts.sentence(Entry(code, NOW, date(2026, 3, 9), Money(cents=1100)), language)
     assert re.fullmatch(r"[A-ZÄÖÜ].*\.", text)
     assert not set("{}_") & set(text)
 
 
 @pytest.mark.parametrize("sentence", [*texts.TIMELINE.values(), *texts.STATUS.values()])
-def test_no_jargon(sentence: texts.Sentence) -> None:
+def test_no_jargon(sentence: Bilingual) -> None:
     jargon = {"bekanntgabe", "bekannt gegeben", "verwaltungsakt", "bereitstellung", "§", "case_", "kassenzeichen", "id"}
     assert not jargon & set(re.findall(r"[\w§]+", sentence.de.lower()))
 
 
 def test_every_status_has_its_words() -> None:
     assert set(texts.STATUS) == set(Status)
-
-
-@pytest.mark.parametrize(
-    ("money", "de", "en"),
-    [
-        (Money(cents=1100), "11,00 €", "€11.00"),
-        (Money(cents=5), "0,05 €", "€0.05"),
-        (Money(cents=12_345_678), "123.456,78 €", "€123,456.78"),
-        (Money(cents=100, currency="CHF"), "1,00 CHF", "CHF 1.00"),
-    ],
-)
-def test_amounts(money: Money, de: str, en: str) -> None:
-    assert (texts.amount(money, "de"), texts.amount(money, "en")) == (de, en)

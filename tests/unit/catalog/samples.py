@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from services.catalog.format import ServiceAsData
+from service_format.service import ServiceAsData
 
 ROOT = Path(__file__).parents[3]
 TOWNS = ROOT / "deploy/towns"

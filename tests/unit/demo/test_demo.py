@@ -13,8 +13,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from chassis.clock import legal_date
 from contracts.envelope import Envelope, event_id, source_of
+from kernel.legal_days import legal_date
 from rathaus import clock
 from rathaus.demo import afterwards, browser, outcome, towns
 from rathaus.demo.door import Away, Door, NotInTime, Refused, eventually

@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from contracts.applications import DocumentKind, ProceduralLaw
-from contracts.envelope import id_of
 from contracts.values import TrustLevel
-from services.notifications.domain import Document, Notice, Reader, Text, issue, record_notification
+from kernel.ids import id_of
+from kernel.texts import Bilingual
+from services.notifications.domain import Document, Notice, Reader, issue, record_notification
 
 ACCOUNT = id_of("test", "account")
 READER = Reader(ACCOUNT, TrustLevel.SUBSTANTIAL)
 NOW = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
-DOCUMENT = Document("ab" * 32, 4711, Text("Meldebescheinigung", "Registration certificate"), "Stadt Musterstadt")
+DOCUMENT = Document(
+    "ab" * 32, 4711, Bilingual(de="Meldebescheinigung", en="Registration certificate"), "Stadt Musterstadt"
+)
 
 
 def to_render(**changed: Any) -> Notice:

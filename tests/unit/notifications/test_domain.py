@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from chassis.clock import BERLIN, legal_date, start_of
 from chassis.errors import Forbidden, NotFound
 from contracts.applications import ProceduralLaw
 from contracts.notifications import (
@@ -20,6 +19,7 @@ from contracts.notifications import (
     NotificationSent,
 )
 from contracts.values import TrustLevel
+from kernel.legal_days import BERLIN, legal_date, start_of
 from services.notifications import domain
 from services.notifications.domain import Notice, ProvisionEnded, Reader, Status
 from tests.unit.notifications.notices import DOCUMENT, NOW, READER, notified, provided, to_render

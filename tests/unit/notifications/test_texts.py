@@ -45,6 +45,10 @@ def test_lines_stay_lines_and_one_line_is_one() -> None:
     assert one_line(" a\nb \t c\u2029") == "a b c"
 
 
+def test_blanks_of_other_widths_are_blanks() -> None:
+    assert showable("§\u202f5\u2003Abs.\u2009\u00a01") == "§ 5 Abs. \u00a01"
+
+
 @given(st.text())
 def test_nothing_else_is_left(text: str) -> None:
     shown = showable(text)

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from contracts.applications import FeeTiming
-from contracts.envelope import id_of
 from contracts.values import Money
+from kernel.ids import id_of
 from services.payments.domain import demands
 from services.payments.domain.demands import Attempt, Demand, Item, Said, StartAttempt, Word
 from services.payments.domain.references import payment_reference

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from chassis.errors import NotFound
 from contracts import datarefs
-from contracts.envelope import id_of
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
+from kernel.ids import id_of
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account, Occasion
 from services.payments.domain.demands import Demand, NotPayable, Phase, Said, Status

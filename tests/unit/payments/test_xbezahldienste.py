@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import id_of
 from contracts.values import Money
 from examples.payment_provider import derived
+from kernel.ids import id_of
 from services.payments.domain import demands
 from services.payments.domain.demands import MOST_ONLINE_CENTS, Item, Said
 from services.payments.provider import Bill, BillLine, ProviderAway, ProviderRefused, TransactionUnknown, bill_of

@@ -7,7 +7,8 @@ from services.defects.domain import Defect, ReportDefect
 from services.defects.store import Defects
 
 from chassis.aggregates import Answer, Request, Snapshot
-from chassis.clock import Clock, legal_date
+from chassis.clock import Clock
+from kernel.legal_days import legal_date
 
 
 class Handlers:

@@ -1,4 +1,4 @@
-"""Canonical JSON: RFC 8785, and the limits for JSON from outside."""
+"""Canonical JSON (RFC 8785)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.errors import Invalid, TooLarge
-from services.applications.domain.canonical import Limits, admit, canonical, sha256
+from kernel.canonical_json import canonical, content_hash, sha256
 
 JSON = st.recursive(
     st.none()
@@ -85,37 +84,32 @@ def test_canonical_text_is_the_same_value_and_stays_the_same(value: Any) -> None
     assert canonical(json.loads(text)) == text
 
 
-@given(JSON)
+def test_a_content_hash_is_that_of_the_canonical_text() -> None:
+    assert content_hash({"b": ["ü", None], "a": True}) == sha256('{"a":true,"b":["ü",null]}')
+
+
+EVERYDAY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.integers(1, 10**9).map(lambda number: number + 0.5)
+    | st.text(st.characters(max_codepoint=0xD7FF)),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(max_codepoint=0xD7FF), max_size=5), inner, max_size=4)
+    ),
+)
+
+
+@given(EVERYDAY)
 @settings(deadline=None)
-def test_what_is_within_the_limits_is_admitted_as_it_is(value: Any) -> None:
-    assert admit(value, Limits(depth=40, values=1000, characters=100_000)) == canonical(value)
+def test_documents_hashed_before_rfc_8785_keep_their_bytes(value: Any) -> None:
+    """Service versions and evidence were once written by Python's own sorting and numbers.
 
-
-def _nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-def test_nesting_is_limited_without_running_out_of_stack() -> None:
-    assert admit(_nested(16), Limits()) == "[" * 16 + "1" + "]" * 16
-    with pytest.raises(TooLarge):
-        admit(_nested(17), Limits())
-    with pytest.raises(TooLarge):
-        admit(_nested(900_000 // 10), Limits())
-
-
-@pytest.mark.parametrize("value", [list(range(5_001)), ["x" * 200_001]])
-def test_size_is_limited(value: Any) -> None:
-    with pytest.raises(TooLarge):
-        admit(value, Limits())
-
-
-@pytest.mark.parametrize("value", [2**53, -(2**53), 10**400, float("nan"), float("inf"), "\ud800", {"\udfff": 1}])
-def test_what_is_not_the_same_everywhere_is_refused(value: Any) -> None:
-    with pytest.raises(Invalid):
-        admit([value], Limits())
+    Only numbers such as 1.0 or 1e-5, and names beyond the Basic Multilingual Plane, were written otherwise.
+    """
+    earlier = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert canonical(value) == earlier
 
 
 def test_only_json_has_a_canonical_form() -> None:

@@ -12,17 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kernel.canonical_json import canonical
+from service_format.conditions import Condition
+from service_format.schema import json_schema, rendered_schema
+from service_format.service import ServiceAsData
+from service_format.texts import Localized, TextModule
 from services.catalog.domain.towns import TownAsData
-from services.catalog.format import (
-    SCHEMA_FILE,
-    Condition,
-    Localized,
-    ServiceAsData,
-    TextModule,
-    canonical,
-    json_schema,
-    rendered_schema,
-)
+from services.catalog.schema_file import SCHEMA_FILE
 from tests.unit.catalog.samples import ABSENT, TOWNS, changed, guide_example, sample, service
 
 BINS = sample("steinhagen", "waste-bin-change")
@@ -36,7 +32,7 @@ def _refused(document: dict[str, Any]) -> set[str]:
 
 
 def test_the_committed_schema_is_the_models() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == rendered_schema(), "run: python -m services.catalog.format"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == rendered_schema(), "run: python -m services.catalog.schema_file"
 
 
 @pytest.mark.parametrize("file", SERVICES, ids=lambda file: file.stem)
@@ -57,6 +53,11 @@ def test_the_guide_names_every_field() -> None:
     text = (Path(__file__).parents[3] / "docs/guides/service-format.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in ServiceAsData.model_fields)
     service(guide_example())
+
+
+def test_names_in_every_script_of_the_standard_are_taken() -> None:
+    names = "Δήμος Киев Əliyev Sønderjylland C\u0328\u0306"
+    assert service(changed(BINS, "/authority/name", names)).authority.name == names
 
 
 def test_a_round_trip_changes_nothing() -> None:
