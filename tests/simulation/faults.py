@@ -21,7 +21,7 @@ class Planned:
         self.name = name
         self.kind = kind
         self.draw = random.Random(f"{world.seed}.fault.{name}")
-        self.at = 0.05 + self.draw.random() * world.options.seconds
+        self.at = 0.05 + self.draw.random() * world.seconds
         self.service = self.draw.choice(["alpha", "beta"])
         self.length = self.draw.choice([0.1, 0.5, 1.0, 2.0]) * self.draw.random()
 
@@ -158,7 +158,7 @@ async def operate(world: World) -> None:
     if chosen.operators != "nothing":
         jobs.append(_asks(world, draw))
     if chosen.rebuilds:
-        jobs.append(_rebuilds(world, draw.random() * world.options.seconds))
+        jobs.append(_rebuilds(world, draw.random() * world.seconds))
     if chosen.restores:
         jobs.append(_restores(world, draw.random(), draw.random()))
     await asyncio.gather(*jobs)
@@ -166,7 +166,7 @@ async def operate(world: World) -> None:
 
 async def _asks(world: World, draw: random.Random) -> None:
     for _ in range(draw.randrange(1, 5)):
-        await asyncio.sleep(draw.random() * world.options.seconds / 2)
+        await asyncio.sleep(draw.random() * world.seconds / 2)
         action = "replay" if world.scenario.operators == "replay" or draw.random() < 0.5 else "discard"
         world.ask(draw.choice(["alpha", "beta"]), action)
 
@@ -189,7 +189,7 @@ async def _rebuilds(world: World, at: float) -> None:
 
 async def _restores(world: World, first: float, second: float) -> None:
     """docs/runbooks/restore.md: stop the service, restore its database, raise the epoch, read its topics again."""
-    seconds = world.options.seconds
+    seconds = world.seconds
     await asyncio.sleep(first * seconds / 2)
     server = world.servers["alpha"]
     backup, made = server.snapshot(), world.loop.time()

@@ -79,11 +79,11 @@ async def _schedule(world: World) -> list[str]:
     for number in range(world.options.clients):
         world.outside(world.client(number))
     if world.options.faults:
-        world.kafka.small_batches = world.draw.random() < 0.5
+        world.kafka.small_batches = world.draw.random() < 0.5 or world.scenario.stale_reads > 0
         world.kafka.busy_seconds = world.draw.choice([0, 0.1, 0.6])
         going_wrong = [each.happen() for each in faults.plan(world)]
         await asyncio.gather(*going_wrong, faults.operate(world))
-    await asyncio.sleep(max(world.options.seconds - world.loop.time(), 0))
+    await asyncio.sleep(max(world.seconds - world.loop.time(), 0))
     _heal(world)
     await asyncio.sleep(1.1)  # strikes under way end by themselves
     _heal(world)

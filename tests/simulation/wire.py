@@ -35,8 +35,8 @@ class Conditions(Protocol):
         """Seconds after which a process gives up a request."""
         ...
 
-    def begins(self, process: Process | None, what: str) -> tuple[int, str | None]:
-        """The number of this request, and what a planned fault makes of it."""
+    def begins(self, process: Process | None, what: str) -> tuple[int, str | None, float]:
+        """The number of this request, what a planned fault makes of it, and the seconds by which it is late."""
         ...
 
     def strikes(self, number: int, process: Process | None, when: str) -> None:
@@ -57,8 +57,8 @@ class Calm:
     def patience(self) -> float:
         return 1.0
 
-    def begins(self, process: Process | None, what: str) -> tuple[int, str | None]:
-        return 0, None
+    def begins(self, process: Process | None, what: str) -> tuple[int, str | None, float]:
+        return 0, None, 0
 
     def strikes(self, number: int, process: Process | None, when: str) -> None:
         pass
@@ -115,7 +115,7 @@ class Engine:
     async def ask(self, what: str, serve: Callable[[], T]) -> T:
         """One request: there, carried out in one step, and back."""
         world, process = self.conditions, current()
-        number, planned = world.begins(process, what)
+        number, planned, delay = world.begins(process, what)
         if self.away(process):
             await asyncio.sleep(world.patience() if world.random.random() < 0.3 else 0.02)
             raise self.refused()
@@ -154,7 +154,7 @@ class Engine:
             later(patience, reply, None, self.unanswered())
             later(patience + world.random.random() * 4, _serve)
         else:
-            later(world.latency(), _serve)
+            later(world.latency() + delay, _serve)
         return await answer
 
 

@@ -54,6 +54,12 @@ class Scenario:
     latency: float
     tail: float
     """Share of ways that take up to two seconds."""
+    stale_reads: float
+    """Share of looks at what is parked that take so long, while other reads are quick."""
+    stretch: float
+    """How much longer than its options say the schedule takes."""
+    zombies: float
+    """Share of handlers of parked events in which the process is frozen for longer than its session lasts."""
     unruly: float
     """Share of events whose handlers fail."""
     moods: tuple[str, ...]
@@ -114,6 +120,9 @@ def calm() -> Scenario:
     return Scenario(
         latency=0.005,
         tail=0,
+        stale_reads=0,
+        stretch=1,
+        zombies=0,
         unruly=0,
         moods=MOODS,
         slow=0,
@@ -132,9 +141,10 @@ def calm() -> Scenario:
 
 
 def scenario(seed: int) -> Scenario:
-    """What a seed decides. One in three is about rebalances, one in six about what waits parked."""
+    """What a seed decides. A quarter is about rebalances, an eighth each about what waits parked, and about processes
+    that wake up when others have taken their place."""
     draw = random.Random(f"{seed}.scenario")
-    focus = draw.choice(["all", "all", "all", "rebalances", "rebalances", "parked"])
+    focus = draw.choice(["all", "all", "all", "all", "rebalances", "rebalances", "parked", "zombies"])
     kinds = tuple(draw.sample(FAULTS, draw.randrange(1, 6)))
     strike_kinds = draw.choice([("kill",), ("freeze",), ("kick",), ("lost", "silent", "late", "unforeseen"), STRIKES])
     strikes, unruly = draw.choice([0, 0.005, 0.02, 0.06]), draw.choice([0.05, 0.2, 0.5])
@@ -146,11 +156,16 @@ def scenario(seed: int) -> Scenario:
         retry, first = draw.choice([0.1, 0.5]), 0.05
     if focus == "parked":
         kinds, unruly, retry, first = ("kick", "say_again"), draw.choice([0.3, 0.6]), 0.1, 0.05
-        strike_kinds, strikes = ("kick",), draw.choice([0, 0.01])
+        strike_kinds, strikes = ("kick",), draw.choice([0, 0.005])
+    if focus == "zombies":
+        kinds, unruly, retry, first, strikes = ("say_again",), draw.choice([0.4, 0.7]), 0.1, 0.05, 0
     restores = draw.random() < 0.12
     return Scenario(
         latency=draw.choice([0.001, 0.005, 0.02, 0.08]),
-        tail=draw.choice([0, 0, 0.01, 0.05]) if focus != "parked" else draw.choice([0.05, 0.2]),
+        tail=0 if focus in {"parked", "zombies"} else draw.choice([0, 0, 0.01, 0.05]),
+        stale_reads=draw.choice([0.1, 0.4]) if focus == "parked" else 0,
+        stretch=3 if focus == "zombies" else 1.5 if focus == "parked" else 1,
+        zombies=draw.choice([0.3, 0.6]) if focus == "zombies" else 0,
         unruly=unruly,
         moods=("not_yet",) if focus == "parked" else MOODS,
         slow=draw.choice([0, 0.1, 0.4]),
@@ -161,7 +176,9 @@ def scenario(seed: int) -> Scenario:
         both_versions=draw.random() < 0.25,
         restores=restores,
         rebuilds=draw.random() < 0.25,
-        operators=draw.choice(["nothing", "replay", "replay" if restores else "both"]),
+        operators="replay"
+        if focus == "zombies"
+        else draw.choice(["nothing", "replay", "replay" if restores else "both"]),
         settings=ServiceSettings(
             lease_seconds=draw.choice([1.0, 3.0]),
             parked_retry_seconds=retry,
@@ -234,9 +251,15 @@ class Instance(Process):
     async def handling(self, service: str, event: Received[Any]) -> None:
         world = self.world
         world.require_owner(self, event)
-        if world.scenario.slow and not world.healed and world.draw.random() < world.scenario.slow:
+        if world.healed:
+            return
+        if world.scenario.slow and world.draw.random() < world.scenario.slow:
             await asyncio.sleep(world.draw.random())
-        await world.fail_before(service, event)
+        failure = await world.failure(service, event)
+        if world.scenario.zombies and world.is_parked(service, event) and world.draw.random() < world.scenario.zombies:
+            await world.sleepwalk(self)
+        if failure is not None:
+            raise failure
 
     async def handled(self, service: str, event: Received[Any]) -> None:
         self.world.fail_after(service, event)
@@ -269,6 +292,8 @@ class World:
         self.over = False
         self.findings: list[str] = []
         """What went wrong at some step."""
+        self.seconds = options.seconds * self.scenario.stretch
+        """How long clients and faults go on."""
         self.happened: list[tuple[float, str, str]] = []
         """Faults: when, which, what."""
         self.counts: Counter[str] = Counter()
@@ -314,7 +339,7 @@ class World:
     def patience(self) -> float:
         return 0.05 if self.draw.random() < 0.7 else 0.3 + self.draw.random() * 1.5
 
-    def begins(self, process: Process | None, what: str) -> tuple[int, str | None]:
+    def begins(self, process: Process | None, what: str) -> tuple[int, str | None, float]:
         self._operations += 1
         number = self._operations
         if process is not None:
@@ -322,9 +347,10 @@ class World:
         planned = self.options.strike
         if planned is not None and planned[0] == number and planned[1] in {"lost", "silent", "late", "unforeseen"}:
             self._note("strike", f"{planned[1]} at #{number} {what}")
-            return number, planned[1]
+            return number, planned[1], 0
+        stale = what == "parked find" and not self.healed and self.draw.random() < self.scenario.stale_reads
         kind = self._struck(process, ("lost", "silent", "late", "unforeseen"))
-        return number, kind
+        return number, kind, self.draw.random() * 2 if stale else 0
 
     def strikes(self, number: int, process: Process | None, when: str) -> None:
         if not isinstance(process, Instance) or process.dead:
@@ -420,7 +446,7 @@ class World:
         draw = random.Random(f"{self.seed}.client{number}")
         item = id_of("simulation", str(number))
         for place in range(self.options.requests):
-            await asyncio.sleep(draw.random() * self.options.seconds / self.options.requests)
+            await asyncio.sleep(draw.random() * self.seconds / self.options.requests)
             line, remind, twice = f"c{number}-{place}", draw.random() < 0.3, draw.random() < 0.2
             while not await self._acknowledged(item, line, remind, twice):
                 await asyncio.sleep(0.1 + self.draw.random() * 0.3)
@@ -468,27 +494,44 @@ class World:
             return None, 0
         return draw.choice(self.scenario.moods), draw.randrange(1, 6)
 
-    async def fail_before(self, service: str, event: Received[Any]) -> None:
-        """Before its write."""
-        kind, times = (None, 0) if self.healed else self.mood(service, event.envelope.source, event.envelope.sequence)
-        if kind is None:
-            return
+    async def failure(self, service: str, event: Received[Any]) -> Exception | None:
+        """What the handler of an event raises before its write; it may take its time, too."""
+        kind, times = self.mood(service, event.envelope.source, event.envelope.sequence)
         key = (service, event.envelope.source, event.envelope.sequence)
         self._tries[key] += 1
         match kind:
             case "rejected" if self._tries[key] <= 2:
-                raise Rejected("simulated")
+                return Rejected("simulated")
             case "poison":
-                raise Rejected("simulated: poison")
+                return Rejected("simulated: poison")
             case "not_yet" if self._tries[key] <= times:
-                raise NotYet("simulated")
+                return NotYet("simulated")
             case "boom" if self._tries[key] <= times:
-                raise RuntimeError("simulated")
+                return RuntimeError("simulated")
             case "flaky" if self.draw.random() < 0.6:
                 await asyncio.sleep(self.latency())
-                raise self.draw.choice([Rejected, NotYet, RuntimeError, EngineAway])("simulated: flaky")
+                return self.draw.choice([Rejected, NotYet, RuntimeError, EngineAway])("simulated: flaky")
             case "slow":
                 await asyncio.sleep(self.draw.random() * 2)
+        return None
+
+    def is_parked(self, service: str, event: Received[Any]) -> bool:
+        """Whether an event's subject is parked: its handler is a drain, then."""
+        return service + event.envelope.source in self.servers[service].documents("parked")
+
+    async def sleepwalk(self, instance: Instance) -> None:
+        """Stands still until others have its partitions, and wakes up in the middle of what it did.
+
+        Half of them can't be told by the broker for a while that they lost their place.
+        """
+        seconds = broker.SESSION_SECONDS + 0.5 + self.draw.random() * 1.5
+        if self.draw.random() < 0.5:
+            self.kafka.cut.add(instance)
+            self.loop.later(seconds + 1 + self.draw.random(), self.kafka.cut.discard, instance)
+        self._note(f"z{len(self.happened)}", f"sleepwalk {instance.name} {seconds:.2f}")
+        instance.freeze()
+        self.loop.later(seconds, lambda: instance.dead or instance.thaw())
+        await asyncio.sleep(0)
 
     def fail_after(self, service: str, event: Received[Any]) -> None:
         """After its write."""
