@@ -6,7 +6,8 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint format contracts docs lock bench chaos chaos-long chaos-outage chaos-sabotage clean
+.PHONY: help setup demo up down test lint format contracts docs lock bench chaos chaos-long chaos-outage chaos-sabotage \
+	simulate simulate-exhaustive simulate-sabotage clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,15 @@ docs: $(READY) ## write docs/settings.md from the code
 
 bench: $(READY) ## measure, and print tables
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+simulate: $(READY) ## the chassis's own code on virtual time: thousands of schedules (SEEDS=500, FIRST=1, SEED=n for one)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--first $(or $(FIRST),1) --seeds $(or $(SEEDS),500)) $(ARGS)
+
+simulate-exhaustive: $(READY) ## each fault at each single operation of one journey
+	@$(BIN)/python -m tests.simulation --exhaustive $(ARGS)
+
+simulate-sabotage: $(READY) ## the chassis broken on purpose: the simulation must find each
+	@$(BIN)/python -m pytest tests/simulation/sabotage_checks.py $(ARGS)
 
 chaos: $(READY) ## faults of every kind under load, checked: five minutes (SEED=, ARGS="--rate 5")
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -25,7 +25,7 @@ from tests.simulation.sabotages import SABOTAGES
 from tests.simulation.world import Options
 
 _FOUND_AT_MOST = 5
-_STORY_LINES = 120
+_STORY_LINES = 200
 
 say = Console(highlight=False, markup=False, soft_wrap=True).print
 
@@ -45,6 +45,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.seed is not None:
         return _one(given.seed, given.sabotage)
+    prepare(None)
     jobs = everywhere()[:: given.every] if given.exhaustive else seeds(given.first, given.seeds)
     return _many(jobs, given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -25,7 +26,8 @@ Job = tuple[int, Options]
 
 def prepare(sabotage: str | None) -> None:
     """Readies a process for schedules, of a chassis broken on purpose where one is named."""
-    warnings.simplefilter("ignore")  # of what killed processes leave behind
+    warnings.simplefilter("ignore")  # what killed processes leave behind complains when it is collected
+    sys.unraisablehook = lambda _: None
     if sabotage:
         SABOTAGES[sabotage]()
 

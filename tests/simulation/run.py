@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,15 +134,13 @@ def _replay(world: World, name: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No collection in the middle, nothing on the terminal of what killed processes leave behind."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    """No collection in the middle of a schedule, and no log."""
     gc.disable()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         yield
     finally:
         gc.enable()
-        sys.unraisablehook = hook
 
 
 def run(seed: int, options: Options = Options(), chosen: Scenario | None = None) -> Outcome:

@@ -42,6 +42,8 @@ class Options:
     requests: int = 6
     faults: bool = True
     only: frozenset[str] | None = None
+    salt: int = 0
+    """Changes what the seed leaves to chance while it runs, but neither the scenario nor the faults."""
     strike: tuple[int, str] | None = None
     """One fault at one operation: its number, and what happens there."""
     log: bool = False
@@ -284,7 +286,7 @@ class World:
         self.loop = loop
         self.options = options
         self.scenario = chosen or (scenario(seed) if options.faults else calm())
-        self.random = self.draw = random.Random(f"{seed}.world")
+        self.random = self.draw = random.Random(f"{seed}.{options.salt}.world")
         self.lines: list[str] = []
         """The story so far."""
         self.digest = 0

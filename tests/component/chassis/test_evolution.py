@@ -86,7 +86,7 @@ class Releases:
         self.mine: set[str] = set()
         self.applied: list[tuple[str, str]] = []
 
-    def listener(self, release: str, model: type[FineNoted] | type[FineNotedV2]) -> Service:
+    def listener(self, release: str, *models: type[FineNoted] | type[FineNotedV2]) -> Service:
         made = Service("applications", self.settings)
         fines = made.store(FINES)
 
@@ -100,7 +100,8 @@ class Releases:
             await fines.on_event(event, id_of("fine", data.fine_id), lambda known: (known or fine, ()))
             self.applied.append((data.fine_id, release))
 
-        made.subscriptions.on(model, _on)  # type: ignore[arg-type]
+        for model in models:
+            made.subscriptions.on(model, _on)  # type: ignore[arg-type]
         self.listeners.append(made)
         return made
 
@@ -169,7 +170,7 @@ async def test_a_v2_type_is_said_beside_v1_until_v1_is_retired(kafka_url: str, m
 
         await _say(fines[:15])
         await wait_until(lambda: len({fine for fine, _ in releases.applied}) == 15, 30)
-        new = releases.listener("new", FineNotedV2)
+        new = releases.listener("new", FineNoted, FineNotedV2)
         await new.start()  # a rolling update: both run together
         await _say(fines[15:])
 

@@ -1,0 +1,42 @@
+"""Each sabotage is found within so many schedules. Run by `make simulate-sabotage`; the quick ones by `make test` too."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.processes import simulate
+from tests.simulation.sabotages import SABOTAGES
+
+WITHIN = {
+    "commit_first": 10,
+    "mark_first": 10,
+    "seen_ignored": 10,
+    "sends_reordered": 5,
+    "stale_parked": 10,
+    "key_changed": 5,
+    "work_list_unguarded": 5,
+    "settled_before_saved": 60,
+    "parked_before_saved": 25,
+    "settled_unguarded": 100,
+    "turn_ignored": 20,
+    "lock_absent": 250,
+    "postpone_unguarded": 250,
+    "the_client_asked": 20,
+    "drain_goes_on": 20,
+    "verdict_by_id": 250,
+    "leading_ends": 100,
+    "settled_keeps_status": 500,
+    "newer_fields_dropped": 15,
+    "newer_hears_v2_alone": 25,
+}
+"""By name: the most schedules that it may take. A change that moves the seeds may need others; the worlds must find it."""
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_a_sabotage_is_found(name: str) -> None:
+    ended = simulate("--sabotage", name, "--seeds", str(WITHIN[name]))
+    assert ended.code == 0, ended.told
+
+
+def test_every_sabotage_has_its_number() -> None:
+    assert set(WITHIN) == set(SABOTAGES)
