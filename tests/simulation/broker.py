@@ -54,6 +54,8 @@ def _now() -> float:
 class Kafka(Engine):
     """One cluster: its logs and groups outlive every process."""
 
+    ordered = True
+
     def __init__(self, conditions: Conditions, say: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(conditions)
         self.say = say
