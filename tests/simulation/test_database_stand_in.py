@@ -449,7 +449,7 @@ async def test_a_stream_tells_of_the_changes_that_it_was_asked_for(both: tuple[D
     for database in both:
         watched, other = database.collection("watched"), database.collection("other")
         await watched.insert({"_id": "before"})
-        async with database.changes(["watched"], 0.2) as changes:
+        async with database.changes(["watched"], 0.1) as changes:
             assert not await anext(changes)
             await other.insert({"_id": "a"})
             assert not await anext(changes)
