@@ -166,7 +166,7 @@ def _is_condition(wanted: Any) -> bool:
 
 
 def matches(document: Document, where: Mapping[str, Any]) -> bool:
-    """Whether a document matches a filter."""
+    """Whether a document matches a filter, which is as BSON would give it back."""
     for path, wanted in where.items():
         if path == "$or":
             if not any(matches(document, each) for each in wanted):
@@ -176,19 +176,30 @@ def matches(document: Document, where: Mapping[str, Any]) -> bool:
             raise NotImplementedError(path)
         values, lacks = _values(document, path), _lacks(document, path.split("."))
         conditions = wanted if _is_condition(wanted) else {"$eq": wanted}
-        if not all(_holds(values, lacks, name, copied(each)) for name, each in conditions.items()):
+        if not all(_holds(values, lacks, name, each) for name, each in conditions.items()):
             return False
     return True
 
 
+def _own(value: Any) -> Any:
+    """A container's copy, its elements shared; anything else as it is."""
+    return type(value)(value) if isinstance(value, dict | list) else value
+
+
 def _parent(document: Any, path: str, *, make: bool) -> tuple[Any, Any]:
-    """The container of a path's last part, and that part; no container where it is missing and not made."""
+    """The container of a path's last part, and that part; no container where it is missing and not made.
+
+    The containers on the way are copied: the document before the change still stands as it was.
+    """
     *way, last = path.split(".")
     for part in way:
         if isinstance(document, list):
-            document = document[int(part)]
+            number = int(part)
+            document[number] = _own(document[number])
+            document = document[number]
         elif isinstance(document, dict) and (part in document or make):
-            document = document.setdefault(part, {})
+            document[part] = _own(document.get(part, {}))
+            document = document[part]
         else:
             document = None
     if isinstance(document, list):
@@ -202,7 +213,7 @@ def _parent(document: Any, path: str, *, make: bool) -> tuple[Any, Any]:
 
 def changed(document: Document, change: Mapping[str, Any]) -> Document:
     """The document after an update."""
-    after: Document = copied(document)
+    after: Document = dict(document)
     _require_apart([path for fields in change.values() for path in fields])
     for name, fields in change.items():
         for path, value in fields.items():
@@ -269,12 +280,15 @@ def _pulled(each: Any, wanted: Any) -> bool:
 
 def projected(document: Document, fields: Mapping[str, Any] | None) -> Document:
     """What a reader gets: the fields that are named, or all but those; the id unless it is refused."""
-    whole: Document = copied(document)
     named = {name: value for name, value in (fields or {}).items() if name != "_id"}
-    if any(named.values()) or (fields and not named and fields["_id"]):
-        whole = {"_id": whole["_id"], **_only(whole, list(named))}
+    only = any(named.values()) or bool(fields and not named and fields["_id"])
+    if only:
+        whole = {"_id": document["_id"], **_only(document, list(named))}
+    else:
+        whole = {name: value for name, value in document.items() if name not in named}
+    whole = copied(whole)  # no more than is read
     for path, wanted in named.items():
-        if not wanted:
+        if not wanted and "." in path:
             _without(whole, path)
     if fields and not fields.get("_id", 1):
         del whole["_id"]
@@ -485,6 +499,8 @@ class _Collection:
     # Reading
 
     async def find_one(self, where: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> Document | None:
+        where = copied(where)
+
         def _first() -> Document | None:
             found = self._found(where)
             return projected(found[0], fields) if found else None
@@ -495,9 +511,10 @@ class _Collection:
     def find(
         self, where: Mapping[str, Any], fields: Mapping[str, Any] | None = None, limit: int = 0, batch_size: int = 500
     ) -> _Cursor:
-        return _Cursor(self._server, self, where, fields, limit)
+        return _Cursor(self._server, self, copied(where), fields, limit)
 
     async def count_documents(self, where: Mapping[str, Any]) -> int:
+        where = copied(where)
         return int(await self._server.operate(f"{self.name} count", lambda: len(self._found(where))))
 
     def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> _Cursor:

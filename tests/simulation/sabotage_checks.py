@@ -1,4 +1,4 @@
-"""Each sabotage is found within so many schedules. Run by `make simulate-sabotage`; the quick ones by `make test` too."""
+"""Each sabotage is found within so many schedules. `make simulate-sabotage` runs it; `make test` the quick ones."""
 
 from __future__ import annotations
 
