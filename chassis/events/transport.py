@@ -35,20 +35,40 @@ BATCH = 500
 SESSION_TIMEOUT_MS = 6_000
 """A member that was killed keeps its partitions so long; Kafka allows no less by default."""
 _CLOSE_SECONDS = 5.0
+_FLUSH_SECONDS = 3.0
+"""How long a producer that is closed may take to send what it was given."""
 
 OnRecords = Callable[[tuple[ConsumerRecord, ...], int], Awaitable[None]]
 
 
 class _Closing(AioKafkaFastProducerImpl):
-    """FastStream forgets a producer that can't connect, and at each try another one would stay open."""
+    """Leaves no producer behind: FastStream forgets one that can't connect, aiokafka one that can't flush."""
+
+    _connected: AIOKafkaProducer | None = None
 
     async def connect(self, producer: AIOKafkaProducer, *given: Any, **named: Any) -> None:
         """Connects it, or closes it."""
+        self._connected = producer
         try:
             await super().connect(producer, *given, **named)
         except BaseException:
             await producer.stop()
             raise
+
+    async def disconnect(self) -> None:
+        """Flushes and closes it. What can't be flushed in time is given up; the next producer sends it again.
+
+        aiokafka waits for the flush for ever. Broken off, it takes itself for closed, while its tasks and connections
+        live on and what it was given is still sent beside the next producer.
+        """
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await super().disconnect()
+        except TimeoutError:
+            log.warning("a producer was closed before all of its events were sent")
+            if self._connected is not None:
+                await self._connected._sender.close()  # noqa: SLF001 - aiokafka closes it only after the flush
+                await self._connected.client.close()
 
 
 class Transport:

@@ -564,6 +564,7 @@ class _Producer:
         self._queues: dict[TopicPartition, list[_Sent]] = {}
         self._busy: set[TopicPartition] = set()
         self._broken: set[TopicPartition] = set()
+        self._closed = False
 
     def send(self, place: TopicPartition, record: tuple[bytes, bytes, Headers]) -> asyncio.Future[None]:
         sent = _Sent(record)
@@ -576,7 +577,7 @@ class _Producer:
 
     def _pump(self, place: TopicPartition) -> None:
         queue = self._queues.get(place)
-        if not queue or place in self._busy:
+        if not queue or place in self._busy or self._closed:
             return
         batch = list(queue) if self._kafka.conditions.random.random() < 0.7 else queue[:1]
         self._busy.add(place)
@@ -601,7 +602,7 @@ class _Producer:
 
     def _again(self, place: TopicPartition, batch: list[_Sent]) -> None:
         process = self._process
-        if process is not None and process.dead:
+        if self._closed or (process is not None and process.dead):
             return
         if process is not None and process.frozen:
             _later(0.3, self._again, place, batch)
@@ -634,10 +635,11 @@ class _Producer:
         self._pump(place)
 
     async def close(self) -> None:
-        """Waits for what is under way, but not for ever: what is left then goes on being tried until it is too old."""
+        """Waits for what is under way, but not for ever: what left then may arrive, and isn't tried again."""
         ends = _now() + CLOSE_SECONDS
         while any(self._queues.values()) and _now() < ends:
             await asyncio.sleep(0.1)
+        self._closed = True
 
 
 class Transport:

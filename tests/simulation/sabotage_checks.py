@@ -29,7 +29,7 @@ WITHIN = {
     "newer_fields_dropped": 15,
     "newer_hears_v2_alone": 25,
 }
-"""By name: the most schedules that it may take. A change that moves the seeds may need others; the worlds must find it."""
+"""By name: the most schedules that it may take. A change of the chassis may move the seeds, not the order of size."""
 
 
 @pytest.mark.parametrize("name", WITHIN)
