@@ -232,7 +232,7 @@ def _noted(line: str, around: Around) -> list[Event]:
 
 
 def heard_by(*, newer: bool) -> tuple[type[Event], ...]:
-    """The newer release hears both versions until the older one is gone: v2 alone, it would miss what that one skips."""
+    """The newer release hears both versions until the older is gone: by v2 alone it would miss what that one skips."""
     return (Noted, NotedV2) if newer else (Noted,)
 
 
