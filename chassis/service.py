@@ -20,9 +20,9 @@ from chassis.background import Background
 from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.errors import ConfigurationError, EngineAway
 from chassis.events.delivery import Delivery
+from chassis.events.handlers import EventHandlers
 from chassis.events.lease import Lease
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.files import DirectoryFiles, Files
 from chassis.http import Router, create_app
@@ -70,7 +70,7 @@ class Service:
         )
         self.files: Files = DirectoryFiles(settings.files_dir / name)
         self.peers = Peers(settings)
-        self.subscriptions = Subscriptions()
+        self.event_handlers = EventHandlers()
         self.signals = Signals()
         self.verifier = Verifier(settings.issuer, settings.audience, settings.jwks_url)
         self.stores: list[Store[Any]] = []
@@ -148,11 +148,11 @@ class Service:
         """Prepares the database and topics, then begins to relay, deliver and work. Waits for engines that are away."""
         await self._patiently("database", self._prepare)
         await self._patiently("broker", self._transport.start)
-        if self.subscriptions.topics:
+        if self.event_handlers.topics:
             self._delivery = Delivery(
                 self.name,
                 self.database,
-                self.subscriptions,
+                self.event_handlers,
                 self._transport,
                 self.settings,
                 clock=self.clock,

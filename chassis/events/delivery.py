@@ -26,6 +26,7 @@ from chassis.aggregates import Received
 from chassis.background import Background
 from chassis.clock import Clock, SystemClock
 from chassis.errors import EngineAway, Failure, NotFound, NotYet
+from chassis.events.handlers import EventHandlers
 from chassis.events.parking import (
     HOLE,
     PARKED,
@@ -39,7 +40,6 @@ from chassis.events.parking import (
     follows,
     place_of,
 )
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
 from chassis.mongo import Database
@@ -87,7 +87,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self,
         service: str,
         database: Database,
-        subscriptions: Subscriptions,
+        event_handlers: EventHandlers,
         transport: Transport,
         settings: ServiceSettings,
         *,
@@ -102,7 +102,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """
         self._name = consumer or service
         self._service = service
-        self._subscriptions = subscriptions
+        self._handlers = event_handlers
         self._transport = transport
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -149,7 +149,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         return f"{self._name}: watch over the consumer"
 
     async def _connect(self) -> None:
-        names = [topic.name for topic in self._subscriptions.topics]
+        names = [topic.name for topic in self._handlers.topics]
         self._broker = await self._transport.subscribe(names, self.group, self, self._on_records, lambda: self._turn)
 
     async def stop(self) -> None:
@@ -367,7 +367,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Applies one event; why it can't be, if it can't."""
         if not follows(stored.at, last):
             return Trouble(WAITING, HOLE, f"sequence {envelope.sequence} came, something before it is missing")
-        found = self._subscriptions.find(envelope.type)
+        found = self._handlers.find(envelope.type)
         if found is None:
             self._count(envelope, "ignored")
             return None
@@ -546,7 +546,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 done = {place: await self._done(consumer, place) for place in assigned}
         except (TimeoutError, KafkaError, IllegalStateError, EngineAway):
             return None
-        by_topic: dict[str, int] = {topic.name: 0 for topic in self._subscriptions.topics}
+        by_topic: dict[str, int] = {topic.name: 0 for topic in self._handlers.topics}
         for place, end in ends.items():
             by_topic[place.topic] += max(end - done[place], 0)
         for topic, count in by_topic.items():

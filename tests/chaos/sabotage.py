@@ -19,9 +19,9 @@ from typing import Any
 from chassis.aggregates import Received, Store
 from chassis.errors import NotYet
 from chassis.events.delivery import Delivery
+from chassis.events.handlers import EventHandlers
 from chassis.events.parking import Parking, Stored
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.mongo import Update
 from contracts.envelope import Envelope
@@ -148,10 +148,10 @@ SABOTAGES: dict[str, Callable[[], None]] = {
 
 def unruly(share: float, seed: int) -> None:
     """A share of the events meets a handler that fails: not yet, after its write, or until it is parked."""
-    on = Subscriptions.on
+    on = EventHandlers.on
     calls: Counter[str] = Counter()
 
-    def _on(self: Subscriptions, event: Any, handler: Any) -> None:
+    def _on(self: EventHandlers, event: Any, handler: Any) -> None:
         async def _failing(received: Received[Any]) -> None:
             mood = random.Random(f"{seed}/{received.envelope.id}").random() / share
             calls[received.envelope.id] += 1
@@ -166,7 +166,7 @@ def unruly(share: float, seed: int) -> None:
 
         on(self, event, _failing)
 
-    Subscriptions.on = _on  # type: ignore[method-assign]
+    EventHandlers.on = _on  # type: ignore[method-assign]
 
 
 def main() -> None:

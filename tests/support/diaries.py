@@ -21,9 +21,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chassis.aggregates import Decide, Kind, Received, Signals, Store
 from chassis.clock import Clock, FixedClock, SystemClock
 from chassis.events.delivery import Delivery
+from chassis.events.handlers import EventHandlers
 from chassis.events.lease import Lease
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.mongo import Database, Index
 from chassis.service import Service
@@ -164,14 +164,14 @@ class House:
         """A consumer that copies diaries, or does what `handler` says."""
         database = self.database("reader")
         copies = Store(database, self.kind("copy"), self.clock, Signals(), "reader")
-        subscriptions = Subscriptions()
+        event_handlers = EventHandlers()
 
         async def _copy(event: Received[Any]) -> object:
             return await copies.on_event(event, event.new_id("copy"), written(event.data.line))
 
-        subscriptions.on(self.noted, handler or _copy)
+        event_handlers.on(self.noted, handler or _copy)
         transport = await self.transport("reader")
-        delivery = Delivery("reader", database, subscriptions, transport, self.settings(**changes), clock=self.clock)
+        delivery = Delivery("reader", database, event_handlers, transport, self.settings(**changes), clock=self.clock)
         made = Reader(self, database, copies, delivery)
         self._closing.append(made.stop)
         if start:

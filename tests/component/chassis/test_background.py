@@ -30,7 +30,7 @@ async def service(house: House) -> AsyncIterator[Service]:
     made = house.service("emitter", background_limit_seconds=0.5, sweep_seconds=0.1)
     store = made.store(house.kind())
     made.work(store, "remind", _nothing)
-    made.subscriptions.on(house.noted, _nothing)
+    made.event_handlers.on(house.noted, _nothing)
     made.read_model("lines").on(house.noted, _nothing)
     made.keeps_files(_nothing)
     house.database("emitter")  # dropped at the end

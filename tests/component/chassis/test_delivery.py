@@ -87,7 +87,7 @@ async def test_each_subject_is_in_order_while_many_run_side_by_side(house: House
         for subject in subjects:
             await house.said(producer, subject, [sequence])
     reader = await house.reader(start=False)
-    inner = reader.delivery._subscriptions.find(house.noted.type())
+    inner = reader.delivery._handlers.find(house.noted.type())
     assert inner is not None
 
     async def _slowly(event: Received[Any]) -> object:
@@ -100,7 +100,7 @@ async def test_each_subject_is_in_order_while_many_run_side_by_side(house: House
         finally:
             running -= 1
 
-    reader.delivery._subscriptions._handlers[house.noted.type()] = (inner[0], _slowly)
+    reader.delivery._handlers._handlers[house.noted.type()] = (inner[0], _slowly)
     await reader.start()
     await all_committed(house, 300, 30)
     for subject in subjects:
