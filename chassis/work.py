@@ -13,6 +13,7 @@ from chassis.aggregates import Signals, Store, Work
 from chassis.clock import Clock
 from chassis.errors import EngineAway, Failure
 from chassis.logging import get_logger
+from chassis.retry import Backoff
 from chassis.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -141,8 +142,9 @@ class Workers:
         return now is not None and duty.store.is_due(now.state, work)
 
     async def _postponed(self, duty: Duty, work: Work[Any], longest: float) -> None:
-        pause = min(self._settings.work_first_retry_seconds * 2 ** min(work.attempts, 20), longest)
-        until = self._clock.now() + timedelta(seconds=pause * chance.between(0.8, 1.2)) + _SOON
+        backoff = Backoff(self._settings.work_first_retry_seconds, longest, max_doublings=20)
+        pause = backoff.pause(work.attempts) * chance.between(0.8, 1.2)
+        until = self._clock.now() + timedelta(seconds=pause) + _SOON
         try:
             await duty.store.postpone(work, until)
         except EngineAway as away:

@@ -43,6 +43,7 @@ from chassis.events.parking import (
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
 from chassis.mongo import Database
+from chassis.retry import Backoff, retry_while_away
 from chassis.settings import ServiceSettings
 from contracts.envelope import Envelope, EnvelopeError
 
@@ -107,6 +108,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._settings = settings
         self._clock = clock or SystemClock()
         self._background = background or Background(settings.background_limit_seconds)
+        self._backoff = Backoff(_FIRST_PAUSE, settings.delivery_longest_pause_seconds)
         self._positions = Positions(database, self._name)
         self.parking = Parking(database, self._name, self._clock, settings)
         self.group = settings.group_prefix + self._name
@@ -246,10 +248,10 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 return await self._apply_all(records)
             except Exception:
                 log.exception("a chunk of events failed", topic=records[0].topic, partition=records[0].partition)
-                await asyncio.sleep(self._longest_pause)
+                await asyncio.sleep(self._backoff.longest)
 
     async def _commit(self, place: TopicPartition, offset: int) -> None:
-        pause = _FIRST_PAUSE
+        pauses = self._backoff.pauses()
         while True:
             try:
                 await self._consumer.commit({place: (offset, "")})
@@ -258,25 +260,15 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 return
             except (KafkaError, EngineAway) as error:
                 log.warning("offset can't be committed at present", reason=describe(error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, self._longest_pause)
+                await asyncio.sleep(next(pauses))
             else:
                 return
 
-    @property
-    def _longest_pause(self) -> float:
-        return self._settings.delivery_longest_pause_seconds
-
     async def _patiently(self, step: Callable[[], Awaitable[T]], what: str) -> T:
-        """Repeats a step for as long as an engine is away, with growing pauses."""
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await step()
-            except EngineAway as away:
-                log.warning("waiting for an engine", step=what, reason=away.detail)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, self._longest_pause)
+        """Repeats a step for as long as an engine is away."""
+        return await retry_while_away(
+            step, self._backoff, lambda away: log.warning("waiting for an engine", step=what, reason=away.detail)
+        )
 
     # Applying
 
@@ -381,7 +373,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             return await self._handled(event, handler)
 
     async def _handled(self, event: Received[Any], handler: Callable[[Any], Awaitable[object]]) -> Trouble | None:
-        attempt, pause = 0, _FIRST_PAUSE
+        attempt, pauses = 0, self._backoff.pauses()
         while True:
             try:
                 await handler(event)
@@ -404,8 +396,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 late = (self._clock.now() - event.envelope.time).total_seconds()
                 metrics.DELIVERY_SECONDS.labels(self._service).observe(max(late, 0.0))
                 return None
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, self._longest_pause)
+            await asyncio.sleep(next(pauses))
 
     def _halts(self, source: str) -> bool:
         """Whether so much fails at once that the fault must be ours: then the consumer stands and alerts."""

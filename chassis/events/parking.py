@@ -22,6 +22,7 @@ from chassis import chance
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey
 from chassis.mongo import Collection, Database, Document, Filter, Index, Update
+from chassis.retry import Backoff
 from chassis.settings import ServiceSettings
 from contracts.envelope import Envelope, EnvelopeError
 
@@ -170,8 +171,9 @@ class Parking:
         self.collection: Collection = database.collection("parked")
         self._consumer = consumer
         self._clock = clock
-        self._first_retry = settings.parked_first_retry_seconds
-        self._longest_retry = settings.parked_longest_retry_seconds
+        self._backoff = Backoff(
+            settings.parked_first_retry_seconds, settings.parked_longest_retry_seconds, max_doublings=10
+        )
 
     def id_of(self, source: str) -> str:
         """The document's id for a subject's source."""
@@ -200,7 +202,7 @@ class Parking:
             "events": [stored.document()],
         }
         if trouble.status == WAITING:
-            document["retry_at"] = now + timedelta(seconds=self._first_retry)
+            document["retry_at"] = now + timedelta(seconds=self._backoff.first)
         while True:
             try:
                 return await self.collection.insert(document)
@@ -253,7 +255,6 @@ class Parking:
 
     async def again(self, subject: ParkedSubject, trouble: Trouble) -> None:
         """The first event failed again. Changes nothing where another event is first by now, or more was asked for."""
-        pause = min(self._first_retry * 2 ** min(subject.attempts, 10), self._longest_retry)
         marks: Document = {
             "status": trouble.status,
             "reason": trouble.reason,
@@ -262,7 +263,7 @@ class Parking:
         }
         unset = {"asked": ""}
         if trouble.status == WAITING:
-            marks["retry_at"] = self._clock.now() + timedelta(seconds=pause)
+            marks["retry_at"] = self._clock.now() + timedelta(seconds=self._backoff.pause(subject.attempts))
         else:
             unset["retry_at"] = ""
         await self.collection.update(

@@ -16,6 +16,7 @@ from chassis.errors import EngineAway
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
 from chassis.mongo import Database, Document, Update
+from chassis.retry import Backoff
 from chassis.settings import ServiceSettings
 from contracts.envelope import Envelope
 
@@ -24,7 +25,7 @@ log = get_logger(__name__)
 CHUNK = 200
 """Subjects in flight at a time."""
 _PAST = datetime(1970, 1, 1, tzinfo=UTC)
-_PAUSE_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.2
 _WATCH_PAUSE_SECONDS = 1.0
 _UNWATCHABLE_PAUSE_SECONDS = 60.0
 """Between two tries of a change stream that the server doesn't offer, or whose fault we don't know."""
@@ -79,7 +80,8 @@ class Relay:
 
     async def run(self) -> None:
         """Relays until cancelled."""
-        pause = _PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, self._settings.relay_longest_pause_seconds)
+        pauses = backoff.pauses()
         while True:
             self._signals.published.clear()
             try:
@@ -87,10 +89,9 @@ class Relay:
             except EngineAway as away:
                 metrics.PUBLISH_ERRORS.labels(self._service).inc()
                 log.warning("events can't be published at present", reason=away.detail)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, self._settings.relay_longest_pause_seconds)
+                await asyncio.sleep(next(pauses))
             else:
-                pause = _PAUSE_SECONDS
+                pauses = backoff.pauses()
                 self._on_success()
                 await self._wait()
 
