@@ -32,14 +32,11 @@ from chassis.events.parking import (
     PARKED,
     WAITING,
     ParkedSubject,
-    Parking,
-    Positions,
-    Stored,
-    Trouble,
-    describe,
-    follows,
-    place_of,
+    ParkingStore,
+    ProcessingFailure,
+    StoredEvent,
 )
+from chassis.events.positions import PositionStore, follows, position_of
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
 from chassis.mongo import Database
@@ -109,8 +106,8 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._clock = clock or SystemClock()
         self._background = background or Background(settings.background_limit_seconds)
         self._backoff = Backoff(_FIRST_PAUSE, settings.delivery_longest_pause_seconds)
-        self._positions = Positions(database, self._name)
-        self.parking = Parking(database, self._name, self._clock, settings)
+        self._positions = PositionStore(database, self._name)
+        self.parking = ParkingStore(database, self._name, self._clock, settings)
         self.group = settings.group_prefix + self._name
         self._broker: KafkaBroker | None = None
         self._partitions: dict[TopicPartition, _Partition] = {}
@@ -173,7 +170,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             async with asyncio.timeout(self._settings.stop_timeout_seconds / 2):
                 await broker.stop()
         except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("the consumer was dropped rather than closed", reason=describe(error))
+            log.warning("the consumer was dropped rather than closed", reason=type(error).__name__)
 
     async def _forever(self, name: str, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
@@ -259,7 +256,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 log.info("offset not committed: the partition went elsewhere", topic=place.topic)
                 return
             except (KafkaError, EngineAway) as error:
-                log.warning("offset can't be committed at present", reason=describe(error))
+                log.warning("offset can't be committed at present", reason=type(error).__name__)
                 await asyncio.sleep(next(pauses))
             else:
                 return
@@ -299,66 +296,69 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if isinstance(envelope, EnvelopeError):
             await self._park_undecodable(record)
             return
-        stored = Stored.of(record, place_of(envelope))
+        stored = StoredEvent.from_record(record, position_of(envelope))
         if await self._joined(envelope, stored, chunk):
             return
         source = envelope.source
-        trouble = await self._applied(envelope, stored, chunk.positions.get(source))
-        if trouble is not None:
-            await self._park(envelope, stored, trouble, chunk)
+        failure = await self._applied(envelope, stored, chunk.positions.get(source))
+        if failure is not None:
+            await self._park(envelope, stored, failure, chunk)
             return
-        chunk.positions[source] = chunk.moved[source] = max(stored.at, chunk.positions.get(source, 0))
+        chunk.positions[source] = chunk.moved[source] = max(stored.position, chunk.positions.get(source, 0))
 
-    async def _joined(self, envelope: Envelope, stored: Stored, chunk: _Chunk) -> bool:
+    async def _joined(self, envelope: Envelope, stored: StoredEvent, chunk: _Chunk) -> bool:
         """Adds an event of a parked subject to those parked, if it is still parked."""
         source = envelope.source
         if source not in chunk.parked:
             return False
-        if stored.at <= chunk.positions.get(source, 0):
+        if stored.position <= chunk.positions.get(source, 0):
             self._count(envelope, "ignored")  # a repetition of what was done before: not the first of those parked
             return True
-        if await self._patiently(lambda: self.parking.join(self.parking.id_of(source), stored), "parking"):
+        if await self._patiently(lambda: self.parking.append(self.parking.id_of(source), stored), "parking"):
             self._count(envelope, "parked")
             return True
         chunk.parked.discard(source)
         chunk.positions.update(await self._patiently(lambda: self._positions.load([source]), "positions"))
         return False
 
-    async def _park(self, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: _Chunk) -> None:
+    async def _park(self, envelope: Envelope, stored: StoredEvent, failure: ProcessingFailure, chunk: _Chunk) -> None:
         source = envelope.source
         if source in chunk.moved:
             # First what was done of the subject: its parked line must not begin before that.
             moved = {source: chunk.moved[source]}
             await self._patiently(lambda: self._positions.save(moved), "positions")
         document_id = self.parking.id_of(source)
-        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, failure), "parking")
         chunk.parked.add(source)
         self._count(envelope, "parked")
         log.log(
-            logging.WARNING if trouble.status == WAITING else logging.ERROR,
+            logging.WARNING if failure.status == WAITING else logging.ERROR,
             "event parked",
             event_type=envelope.type,
             event_id=envelope.id,
             tenant=envelope.tenant,
-            reason=trouble.reason,
-            detail=trouble.detail,
+            reason=failure.reason,
+            detail=failure.detail,
         )
 
     async def _park_undecodable(self, record: ConsumerRecord) -> None:
         document_id = f"{self._name}#{record.topic}/{record.partition}/{record.offset}"
-        trouble = Trouble(PARKED, "undecodable", "EnvelopeError")
+        failure = ProcessingFailure(PARKED, "undecodable", "EnvelopeError")
         await self._patiently(
-            lambda: self.parking.park(document_id, "", Stored.of(record, record.offset), trouble), "parking"
+            lambda: self.parking.park(document_id, "", StoredEvent.from_record(record, record.offset), failure),
+            "parking",
         )
         log.error(
             "event parked", reason="undecodable", topic=record.topic, partition=record.partition, offset=record.offset
         )
         metrics.EVENTS_HANDLED.labels(self._service, "undecodable", "parked").inc()
 
-    async def _applied(self, envelope: Envelope, stored: Stored, last: int | None) -> Trouble | None:
+    async def _applied(self, envelope: Envelope, stored: StoredEvent, last: int | None) -> ProcessingFailure | None:
         """Applies one event; why it can't be, if it can't."""
-        if not follows(stored.at, last):
-            return Trouble(WAITING, HOLE, f"sequence {envelope.sequence} came, something before it is missing")
+        if not follows(stored.position, last):
+            return ProcessingFailure(
+                WAITING, HOLE, f"sequence {envelope.sequence} came, something before it is missing"
+            )
         found = self._handlers.find(envelope.type)
         if found is None:
             self._count(envelope, "ignored")
@@ -367,12 +367,16 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         try:
             event = Received(envelope, model.model_validate_json(stored.value))
         except ValidationError as error:
-            return Trouble(PARKED, "undecodable", f"{error.error_count()} fields are not as the contract says")
+            return ProcessingFailure(
+                PARKED, "undecodable", f"{error.error_count()} fields are not as the contract says"
+            )
         here = context.fresh(envelope.correlationid, envelope.id, envelope.traceparent)
         with context.entered(here, event_id=envelope.id, tenant=envelope.tenant, case=envelope.case):
             return await self._handled(event, handler)
 
-    async def _handled(self, event: Received[Any], handler: Callable[[Any], Awaitable[object]]) -> Trouble | None:
+    async def _handled(
+        self, event: Received[Any], handler: Callable[[Any], Awaitable[object]]
+    ) -> ProcessingFailure | None:
         attempt, pauses = 0, self._backoff.pauses()
         while True:
             try:
@@ -380,14 +384,14 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             except EngineAway as away:
                 log.warning("waiting for an engine", reason=away.detail)
             except (NotYet, NotFound) as error:
-                return Trouble(WAITING, "not_yet", f"{error.code}: {error.detail}")
+                return ProcessingFailure(WAITING, "not_yet", f"{error.code}: {error.detail}")
             except Failure as error:
-                return Trouble(PARKED, "rejected", f"{error.code}: {error.detail}")
+                return ProcessingFailure(PARKED, "rejected", f"{error.code}: {error.detail}")
             except Exception as error:
                 attempt += 1
                 log.exception("a subscriber failed", event_type=event.envelope.type, attempt=attempt)
                 if attempt >= self._settings.delivery_attempts and not self._halts(event.envelope.source):
-                    return Trouble(PARKED, "failed", describe(error))
+                    return ProcessingFailure(PARKED, "failed", type(error).__name__)
                 if self._halted:
                     await asyncio.sleep(self._settings.delivery_halt_pause_seconds)
             else:
@@ -432,7 +436,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Starts a task for each of our partitions with parked subjects that are due. A revocation ends it."""
         turn = self._turn
         due: dict[TopicPartition, list[str]] = {}
-        async for row in self.parking.to_look_at():
+        async for row in self.parking.due():
             due.setdefault(TopicPartition(row["topic"], row["partition"]), []).append(row["_id"])
         counts = await self.parking.counts()
         if turn == self._turn and not self._stopping:
@@ -460,7 +464,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _drain(self, document_id: str) -> None:
         while subject := await self.parking.load(document_id):
             if not subject.events:
-                await self.parking.settled(subject)
+                await self.parking.remove_first(subject)
                 return
             if not await self._drained_one(subject):
                 return
@@ -473,37 +477,37 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             return await self._drained_undecodable(subject, stored)
         source = envelope.source
         last = (await self._positions.load([source])).get(source)
-        behind_a_hole = not follows(stored.at, last)
-        if subject.asks_to_discard(behind_a_hole=behind_a_hole):
-            await self._discarded(subject, stored, envelope, behind_a_hole=behind_a_hole)
+        behind_hole = not follows(stored.position, last)
+        if subject.discard_requested(behind_hole=behind_hole):
+            await self._discarded(subject, stored, envelope, behind_hole=behind_hole)
             return True
-        trouble = await self._applied(envelope, stored, last)
-        if trouble is not None:
-            await self.parking.again(subject, trouble)
+        failure = await self._applied(envelope, stored, last)
+        if failure is not None:
+            await self.parking.record_failure(subject, failure)
             return False
-        await self._positions.save({source: stored.at})
-        await self.parking.settled(subject)
+        await self._positions.save({source: stored.position})
+        await self.parking.remove_first(subject)
         return True
 
-    async def _drained_undecodable(self, subject: ParkedSubject, stored: Stored) -> bool:
-        if subject.asks_to_discard(behind_a_hole=False):
+    async def _drained_undecodable(self, subject: ParkedSubject, stored: StoredEvent) -> bool:
+        if subject.discard_requested(behind_hole=False):
             log.warning("parked bytes discarded", topic=stored.topic, partition=stored.partition, offset=stored.offset)
-            await self.parking.settled(subject)
+            await self.parking.remove_first(subject)
             return True
-        await self.parking.again(subject, Trouble(PARKED, "undecodable", "EnvelopeError"))
+        await self.parking.record_failure(subject, ProcessingFailure(PARKED, "undecodable", "EnvelopeError"))
         return False
 
     async def _discarded(
-        self, subject: ParkedSubject, stored: Stored, envelope: Envelope, *, behind_a_hole: bool
+        self, subject: ParkedSubject, stored: StoredEvent, envelope: Envelope, *, behind_hole: bool
     ) -> None:
         """Gives up the first event; behind a hole, gives up what is missing instead and keeps the event."""
-        if behind_a_hole:
-            await self._positions.save({envelope.source: stored.at - 1})
-            await self.parking.again(subject, Trouble(WAITING, "not_yet", "the hole was accepted"))
+        if behind_hole:
+            await self._positions.save({envelope.source: stored.position - 1})
+            await self.parking.record_failure(subject, ProcessingFailure(WAITING, "not_yet", "the hole was accepted"))
             log.warning("a hole was accepted", event_id=envelope.id, sequence=envelope.sequence)
             return
-        await self._positions.save({envelope.source: stored.at})
-        await self.parking.settled(subject)
+        await self._positions.save({envelope.source: stored.position})
+        await self.parking.remove_first(subject)
         self._count(envelope, "discarded")
         log.warning("parked event discarded", event_type=envelope.type, event_id=envelope.id)
 
@@ -559,7 +563,7 @@ async def _ended(tasks: Iterable[asyncio.Task[None] | None]) -> None:
     await asyncio.gather(*running, return_exceptions=True)
 
 
-def _envelope_of(record: ConsumerRecord | Stored) -> Envelope | EnvelopeError:
+def _envelope_of(record: ConsumerRecord | StoredEvent) -> Envelope | EnvelopeError:
     try:
         return Envelope.parse((name, value or b"") for name, value in record.headers)
     except EnvelopeError as error:

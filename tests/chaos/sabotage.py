@@ -20,7 +20,7 @@ from chassis.aggregates import Received, Store
 from chassis.errors import NotYet
 from chassis.events.delivery import Delivery
 from chassis.events.handlers import EventHandlers
-from chassis.events.parking import Parking, Stored
+from chassis.events.parking import ParkingStore, StoredEvent
 from chassis.events.relay import Relay
 from chassis.events.transport import Transport
 from chassis.mongo import Update
@@ -99,18 +99,18 @@ def sends_reordered() -> None:
 def stale_parked() -> None:
     """Whatever was parked once is taken for parked still: its later events are held to be kept there, and aren't."""
     ever: set[str] = set()
-    parked_among = Parking.parked_among
+    parked_among = ParkingStore.parked_among
 
     async def _parked_among(self: Any, sources: Iterable[str]) -> set[str]:
         asked = set(sources)
         ever.update(await parked_among(self, asked))
         return ever & asked
 
-    async def _join(self: Any, document_id: str, stored: Stored) -> bool:
+    async def _append(self: Any, document_id: str, stored: StoredEvent) -> bool:
         return True
 
-    Parking.parked_among = _parked_among  # type: ignore[method-assign]
-    Parking.join = _join  # type: ignore[method-assign]
+    ParkingStore.parked_among = _parked_among  # type: ignore[method-assign]
+    ParkingStore.append = _append  # type: ignore[method-assign]
 
 
 def key_changed(transport: type[Any] = Transport) -> None:

@@ -16,7 +16,7 @@ from chassis.aggregates import Store
 from chassis.background import Background
 from chassis.events import delivery
 from chassis.events.delivery import Delivery
-from chassis.events.parking import ParkedSubject, Parking, Stored, Trouble
+from chassis.events.parking import ParkedSubject, ParkingStore, ProcessingFailure, StoredEvent
 from chassis.events.relay import Relay
 from contracts.envelope import Envelope, Event
 from tests.chaos import sabotage as chaos
@@ -44,12 +44,12 @@ def settled_before_saved() -> None:
         envelope = delivery._envelope_of(stored)
         assert isinstance(envelope, Envelope)
         last = (await self._positions.load([envelope.source])).get(envelope.source)
-        trouble = await self._applied(envelope, stored, last)
-        if trouble is not None:
-            await self.parking.again(subject, trouble)
+        failure = await self._applied(envelope, stored, last)
+        if failure is not None:
+            await self.parking.record_failure(subject, failure)
             return False
-        await self.parking.settled(subject)
-        await self._positions.save({envelope.source: stored.at})
+        await self.parking.remove_first(subject)
+        await self._positions.save({envelope.source: stored.position})
         return True
 
     Delivery._drained_one = _drained_one  # type: ignore[method-assign]
@@ -58,9 +58,11 @@ def settled_before_saved() -> None:
 def parked_before_saved() -> None:
     """What was done of a subject isn't saved before its next event is parked."""
 
-    async def _park(self: Delivery, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: Any) -> None:
+    async def _park(
+        self: Delivery, envelope: Envelope, stored: StoredEvent, failure: ProcessingFailure, chunk: Any
+    ) -> None:
         document_id = self.parking.id_of(envelope.source)
-        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, failure), "parking")
         chunk.parked.add(envelope.source)
 
     Delivery._park = _park  # type: ignore[method-assign]
@@ -69,14 +71,14 @@ def parked_before_saved() -> None:
 def settled_unguarded() -> None:
     """The parked document goes with the last event that was read, though another was added since."""
 
-    settled = Parking.settled
+    remove_first = ParkingStore.remove_first
 
-    async def _settled(self: Parking, subject: ParkedSubject) -> None:
-        await settled(self, subject)
+    async def _settled(self: ParkingStore, subject: ParkedSubject) -> None:
+        await remove_first(self, subject)
         if len(subject.events) <= 1:
             await self.collection.delete({"_id": subject.id})
 
-    Parking.settled = _settled  # type: ignore[method-assign]
+    ParkingStore.remove_first = _settled  # type: ignore[method-assign]
 
 
 def turn_ignored() -> None:
@@ -172,15 +174,15 @@ def leading_ends() -> None:
 def settled_keeps_status() -> None:
     """What comes behind a settled event stays parked for the first one's reason, until somebody asks."""
 
-    async def _settled(self: Parking, subject: ParkedSubject) -> None:
+    async def _settled(self: ParkingStore, subject: ParkedSubject) -> None:
         if subject.events:
-            gone = {"$pull": {"events": {"at": subject.events[0].at}}}
-            as_read = {"_id": subject.id, "asked": subject.asked}
+            gone = {"$pull": {"events": {"at": subject.events[0].position}}}
+            as_read = {"_id": subject.id, "asked": subject.request}
             if not await self.collection.update(as_read, {**gone, "$unset": {"asked": ""}}):
                 await self.collection.update({"_id": subject.id}, gone)
         await self.collection.delete({"_id": subject.id, "events": []})
 
-    Parking.settled = _settled  # type: ignore[method-assign]
+    ParkingStore.remove_first = _settled  # type: ignore[method-assign]
 
 
 def newer_fields_dropped() -> None:

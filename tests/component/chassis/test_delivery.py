@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from chassis import metrics
 from chassis.aggregates import Received
 from chassis.errors import EngineAway, NotYet, OutcomeUnknown, Rejected
-from chassis.events.parking import PARKED, SPAN, WAITING, ask
+from chassis.events.parking import PARKED, WAITING, request_action
+from chassis.events.positions import SEQUENCES_PER_EPOCH
 from contracts.envelope import source_of
 from tests.support.diaries import TOWN, House, Reader, a_subject, copy_of, written
 from tests.support.waiting import wait_until
@@ -141,7 +142,7 @@ async def test_a_hole_can_be_accepted(house: House, producer: AIOKafkaProducer) 
     reader = await house.reader()
     [row] = await parked_with(reader, WAITING)
     await all_committed(house, 3)
-    assert await ask(reader.database, [row["_id"]], "discard") == 1
+    assert await request_action(reader.database, [row["_id"]], "discard") == 1
     assert await copied(reader, subject, 3) == ["l1", "l4", "l5"]
 
 
@@ -200,9 +201,9 @@ async def test_what_cannot_be_read_is_parked_and_the_rest_goes_on(
     await all_committed(house, 3)
     [row] = await reader.parked()
     assert (row["status"], row["reason"]) == (PARKED, "undecodable")
-    await ask(reader.database, [row["_id"]], "replay")
+    await request_action(reader.database, [row["_id"]], "replay")
     await wait_until(lambda: _attempted(reader), what="tried again")
-    await ask(reader.database, [row["_id"]], "discard")
+    await request_action(reader.database, [row["_id"]], "discard")
     await nothing_parked(reader)
 
 
@@ -299,17 +300,17 @@ async def test_replay_and_discard_are_done_by_the_owner_in_order(house: House, p
     await reader.start()
     await all_committed(house, 8)
     ids = {subject: reader.delivery.parking.id_of(source(house, subject)) for subject in (fixed, given_up)}
-    await ask(reader.database, [ids[fixed]], "replay")  # the bug is still there
+    await request_action(reader.database, [ids[fixed]], "replay")  # the bug is still there
 
     async def _tried() -> bool:
         return any(row["attempts"] == 1 for row in await reader.parked())
 
     await wait_until(_tried)
     assert await reader.lines(fixed) == ["l1"]
-    await ask(reader.database, [ids[given_up]], "discard")
+    await request_action(reader.database, [ids[given_up]], "discard")
     assert await copied(reader, given_up, 3) == ["l1", "l3", "l4"]
     broken = False
-    await ask(reader.database, [ids[fixed]], "replay")
+    await request_action(reader.database, [ids[fixed]], "replay")
     assert await copied(reader, fixed, 4) == lines(4)
     await nothing_parked(reader)
 
@@ -329,7 +330,7 @@ async def test_a_repeat_of_something_done_is_not_discarded_in_place_of_the_culpr
     reader = await house.reader(_handler, start=False)
     await reader.start()
     await all_committed(house, 7)
-    await ask(reader.database, [reader.delivery.parking.id_of(source(house, subject))], "discard")
+    await request_action(reader.database, [reader.delivery.parking.id_of(source(house, subject))], "discard")
     assert await copied(reader, subject, 4) == ["l1", "l2", "l4", "l5"]
     await nothing_parked(reader)
 
@@ -397,7 +398,7 @@ async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everyt
     await wait_until(lambda: gauge._value.get() == 0, what="going on")
     parked = await reader.parked()
     assert len(parked) <= 4
-    await ask(reader.database, [row["_id"] for row in parked], "replay")
+    await request_action(reader.database, [row["_id"] for row in parked], "replay")
     for subject in subjects:
         assert await copied(reader, subject, 1) == lines(1)
 
@@ -576,7 +577,7 @@ async def test_a_restored_line_is_accepted_and_the_old_one_repeated_does_nothing
     assert await reader.lines(subject) == ["l1", "l2", "l3", "l4", "l3", "l4", "l5"]
     assert await reader.parked() == []
     positions = await reader.delivery._positions.load([source(house, subject)])
-    assert positions == {source(house, subject): SPAN + 5}
+    assert positions == {source(house, subject): SEQUENCES_PER_EPOCH + 5}
 
 
 async def test_a_restored_line_with_a_hole_waits(house: House, producer: AIOKafkaProducer) -> None:

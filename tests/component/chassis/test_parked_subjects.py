@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from chassis.aggregates import Received
 from chassis.errors import NotYet, Rejected
-from chassis.events.parking import DISCARD, PARKED, REPLAY, WAITING, Trouble, ask
+from chassis.events.parking import DISCARD, PARKED, REPLAY, WAITING, ProcessingFailure, request_action
 from tests.support.diaries import House, Reader, a_subject, written
 from tests.support.waiting import wait_until
 
@@ -168,9 +168,9 @@ async def test_a_discard_asked_for_during_a_replay_is_done(house: House, produce
     row = await parked_with(reader, PARKED)
     entered.clear()
     go.clear()
-    assert await ask(reader.database, [row["_id"]], REPLAY) == 1
+    assert await request_action(reader.database, [row["_id"]], REPLAY) == 1
     await asyncio.wait_for(entered.wait(), 10)
-    assert await ask(reader.database, [row["_id"]], DISCARD) == 1
+    assert await request_action(reader.database, [row["_id"]], DISCARD) == 1
     go.set()
 
     async def _gone() -> bool:
@@ -195,9 +195,9 @@ async def test_a_discard_is_for_the_event_that_was_seen_and_no_other(house: Hous
     entered.clear()
     go.clear()
     broken = False
-    await ask(reader.database, [row["_id"]], REPLAY)
+    await request_action(reader.database, [row["_id"]], REPLAY)
     await asyncio.wait_for(entered.wait(), 10)
-    assert await ask(reader.database, [row["_id"]], DISCARD) == 1
+    assert await request_action(reader.database, [row["_id"]], DISCARD) == 1
     go.set()
 
     async def _both() -> bool:
@@ -222,7 +222,7 @@ async def test_a_verdict_falls_on_the_event_that_was_tried_only(house: House, pr
     assert slow is not None
     first_passes = True
     await parked_with(reader, WAITING, events=1)
-    await reader.delivery.parking.again(slow, Trouble(PARKED, "rejected", "rejected: event 1"))
+    await reader.delivery.parking.record_failure(slow, ProcessingFailure(PARKED, "rejected", "rejected: event 1"))
     [now] = await reader.parked()
     assert (now["status"], now["reason"]) == (WAITING, "not_yet")
     assert now["retry_at"]
@@ -239,7 +239,9 @@ async def test_what_came_before_it_meanwhile_is_first(house: House, producer: AI
     await reader.delivery._background.stop(reader.delivery._parked_task)
     await house.said(producer, subject, [2])
     await parked_with(reader, WAITING, events=2)
-    await reader.delivery.parking.again(slow, Trouble(WAITING, "hole", "something before it is missing"))
+    await reader.delivery.parking.record_failure(
+        slow, ProcessingFailure(WAITING, "hole", "something before it is missing")
+    )
     [now] = await reader.parked()
     assert now["attempts"] == row["attempts"]
     await reader.delivery._look_at_parked()
@@ -264,10 +266,10 @@ async def test_what_comes_behind_a_settled_event_waits_and_is_not_parked(
     await reader.delivery._background.stop(reader.delivery._parked_task)
     found = await reader.delivery.parking.load(row["_id"])
     assert found is not None
-    await reader.delivery.parking.settled(found)  # ... and it is killed here
+    await reader.delivery.parking.remove_first(found)  # ... and it is killed here
     [now] = await reader.parked()
     assert ([event["at"] for event in now["events"]], now["status"]) == ([2], WAITING)
-    assert [each["_id"] async for each in reader.delivery.parking.to_look_at()] == [row["_id"]]
+    assert [each["_id"] async for each in reader.delivery.parking.due()] == [row["_id"]]
 
 
 async def test_a_wish_of_an_older_release_is_carried_out(house: House, producer: AIOKafkaProducer) -> None:
