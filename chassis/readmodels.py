@@ -17,7 +17,7 @@ from chassis.aggregates import Received
 from chassis.background import Background
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey, EngineAway
-from chassis.events.delivery import Delivery
+from chassis.events.consumer import Consumer
 from chassis.events.handlers import EventHandlers
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
@@ -53,7 +53,7 @@ class ReadModel:
         self._applied: dict[type[Event], Apply] = {}
         self._database: Database | None = None
         self._pointer = Pointer(1, None)
-        self._consumers: dict[int, Delivery] = {}
+        self._consumers: dict[int, Consumer] = {}
         self._background: Background | None = None
 
     def on(self, event: type[Event], apply: Apply) -> None:
@@ -114,13 +114,13 @@ class ReadModel:
         for event, apply in self._applied.items():
             event_handlers.on(event, functools.partial(apply, collection))
         assert self._database is not None  # noqa: S101 - prepare comes before start
-        made = Delivery(
+        made = Consumer(
             self.service,
             self._database,
             event_handlers,
             transport,
             settings,
-            consumer=self.consumer(generation),
+            name=self.consumer(generation),
             clock=self._clock,
             background=self._background,
         )

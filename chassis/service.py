@@ -19,7 +19,7 @@ from chassis.auth import Verifier
 from chassis.background import Background
 from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.errors import ConfigurationError, EngineAway
-from chassis.events.delivery import Delivery
+from chassis.events.consumer import Consumer
 from chassis.events.handlers import EventHandlers
 from chassis.events.lease import Lease
 from chassis.events.relay import Relay
@@ -86,7 +86,7 @@ class Service:
         self._at_stop: list[Callable[[], Awaitable[object]]] = []
         self._app: FastAPI | None = None
         self.background = Background(settings.background_limit_seconds)
-        self._delivery: Delivery | None = None
+        self._consumer: Consumer | None = None
         self._transport = transport or Transport(settings, name)
         self._lease = Lease(self.database, settings.lease_seconds, on_success=self._lease_answered)
         self._state = "starting"
@@ -152,7 +152,7 @@ class Service:
         await self._retry_while_away("database", self._prepare)
         await self._retry_while_away("broker", self._transport.start)
         if self.event_handlers.topics:
-            self._delivery = Delivery(
+            self._consumer = Consumer(
                 self.name,
                 self.database,
                 self.event_handlers,
@@ -161,7 +161,7 @@ class Service:
                 clock=self.clock,
                 background=self.background,
             )
-            await self._retry_while_away("broker", self._delivery.start)
+            await self._retry_while_away("broker", self._consumer.start)
         for read_model in self._read_models:
             await self._retry_while_away(
                 "broker", functools.partial(read_model.start, self._transport, self.settings, self.background)
@@ -177,8 +177,8 @@ class Service:
         """
         self._state = "stopping"
         await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
-        if self._delivery:
-            await self._delivery.stop()
+        if self._consumer:
+            await self._consumer.stop()
         await self.background.stop()
         await self._transport.stop()
         for action in self._at_stop:

@@ -18,7 +18,7 @@ from typing import Any
 
 from chassis.aggregates import Received, Store
 from chassis.errors import NotYet
-from chassis.events.delivery import Delivery
+from chassis.events.consumer import Consumer
 from chassis.events.handlers import EventHandlers
 from chassis.events.parking import ParkingStore, StoredEvent
 from chassis.events.relay import Relay
@@ -29,17 +29,17 @@ from contracts.envelope import Envelope
 
 def commit_first() -> None:
     """Offsets are committed before the work is done: a crash in between loses events."""
-    work = Delivery._until_applied
+    apply = Consumer._apply_until_done
 
-    async def _until_applied(self: Any, records: list[Any]) -> None:
+    async def _apply_until_done(self: Any, records: list[Any]) -> None:
         from aiokafka import TopicPartition  # noqa: PLC0415
 
-        place = TopicPartition(records[0].topic, records[0].partition)
-        await self._commit(place, records[-1].offset + 1)
+        partition = TopicPartition(records[0].topic, records[0].partition)
+        await self._commit(partition, records[-1].offset + 1)
         await asyncio.sleep(0.3)  # the window in which a crash is felt
-        await work(self, records)
+        await apply(self, records)
 
-    Delivery._until_applied = _until_applied  # type: ignore[method-assign]
+    Consumer._apply_until_done = _apply_until_done  # type: ignore[method-assign]
 
 
 def mark_first() -> None:

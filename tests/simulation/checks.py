@@ -275,8 +275,8 @@ def _check_processes(world: World) -> list[str]:
         if not instance.ready or service is None:
             found.append(f"{instance.name} isn't ready")
             continue
-        delivery = service._delivery
-        kept = set(delivery._partitions) - set(delivery._consumer.assignment())
+        consumer = service._consumer
+        kept = set(consumer.assignment.partitions) - set(consumer.client.assignment())
         if kept:
             found.append(f"{instance.name} keeps {sorted(kept)}, which aren't its own")
         found += [f"{instance.name}: {each} was overdue" for each in service.background.overdue()]

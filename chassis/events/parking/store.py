@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 
+from aiokafka import ConsumerRecord
+
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey
 from chassis.events.parking.documents import PARKED, WAITING, ParkedSubject, ProcessingFailure, StoredEvent
@@ -32,6 +34,10 @@ class ParkingStore:
     def id_of(self, source: str) -> str:
         """The id of the document for a subject's source."""
         return self._consumer + source
+
+    def id_of_record(self, record: ConsumerRecord) -> str:
+        """The id of the document for a record whose source can't be read."""
+        return f"{self._consumer}#{record.topic}/{record.partition}/{record.offset}"
 
     async def parked_among(self, sources: Iterable[str]) -> set[str]:
         """Which of these subjects are parked."""

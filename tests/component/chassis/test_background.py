@@ -107,7 +107,7 @@ async def test_a_task_that_lives_on_without_success_makes_the_service_unready(
         ("chassis.work.Workers._look", "workers"),
         ("chassis.sweeping.sweep", "sweeping of files"),
         ("chassis.events.parking.ParkingStore.counts", "emitter: parked events"),
-        ("chassis.events.delivery.Delivery._lag", "emitter: watch over the consumer"),
+        ("chassis.events.watchdog.Watchdog.lag", "emitter: watch over the consumer"),
         ("chassis.readmodels.ReadModel._look", "lines: generations"),
         ("chassis.mongo.Collection.update", "lease"),
     ):
