@@ -90,8 +90,8 @@ class Workers:
         metrics.WORK_LATE.labels(self._service).set(latest.total_seconds())
 
     async def _start(self, store: Store[Any], work: Work[Any]) -> None:
-        place = (store.kind.name, work.snapshot.id, work.name)
-        if place in self._running:
+        key = (store.kind.name, work.snapshot.id, work.name)
+        if key in self._running:
             return
         duty = self._duties.get((store.kind.name, work.name))
         if duty is None:
@@ -100,11 +100,11 @@ class Workers:
         await self._slots.acquire()
         self._on_success()
         task = asyncio.create_task(self._done(duty, work))
-        self._running[place] = task
-        task.add_done_callback(lambda _: self._ended(place))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._ended(key))
 
-    def _ended(self, place: tuple[str, str, str]) -> None:
-        self._running.pop(place, None)
+    def _ended(self, key: tuple[str, str, str]) -> None:
+        self._running.pop(key, None)
         self._slots.release()
 
     async def _done(self, duty: Duty, work: Work[Any]) -> None:

@@ -85,15 +85,15 @@ def seen_ignored() -> None:
 def sends_reordered() -> None:
     """All events of a subject are sent at once, the last first."""
 
-    async def _round(self: Any, store: Any, turn: list[Any]) -> None:
-        for subject in turn:
+    async def _send_next(self: Any, store: Any, subjects: list[Any]) -> None:
+        for subject in subjects:
             for envelope, data in reversed(subject.waiting):
                 await (await self._transport.send(store.kind.topic, envelope, data))
-            subject.told = [envelope for envelope, _ in subject.waiting]
+            subject.published = [envelope for envelope, _ in subject.waiting]
             subject.acknowledged = subject.waiting[-1][0].sequence
             subject.waiting.clear()
 
-    Relay._round = _round  # type: ignore[method-assign]
+    Relay._send_next = _send_next  # type: ignore[method-assign]
 
 
 def stale_parked() -> None:

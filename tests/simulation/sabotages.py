@@ -37,7 +37,7 @@ def work_list_unguarded() -> None:
         await store.collection.update_all({"_id": {"$in": [subject.id for subject in group]}}, told)
         return []
 
-    Relay._mark_all_told = _mark  # type: ignore[method-assign]
+    Relay._mark_complete = _mark  # type: ignore[method-assign]
 
 
 def settled_before_saved() -> None:
