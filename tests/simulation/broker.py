@@ -2,12 +2,15 @@
 
 The rules of a group are Kafka's (generations, a join that waits for all members, sessions that end), those of the
 client aiokafka's 0.14: during a rebalance it names the old partitions until it has new ones, and hands on no records.
-Held against the real ones by `test_stand_ins.py`.
+Held against the real ones by `test_broker_stand_in.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import logging
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,20 +29,26 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
+from chassis.errors import NotFound
 from chassis.events.broker_errors import translated
-from contracts.envelope import CONTENT_TYPE, Envelope
+from contracts.envelope import Envelope
 from contracts.topics import Topic
 from tests.simulation.loop import Process, VirtualLoop, current
 from tests.simulation.wire import Conditions, Engine
 
 HEARTBEAT_SECONDS = 0.5
 SESSION_SECONDS = 2.0
+"""Also the longest that a rebalance waits for a member."""
 SEND_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
+"""How long a client may take to end what it began: half of what a record is tried for, as in the chassis."""
 _JOIN_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _MOST = 500
 
 Headers = tuple[tuple[str, bytes], ...]
+
+log = logging.getLogger(__name__)
 
 
 def _later(seconds: float, step: Callable[..., Any], *given: Any) -> None:
@@ -53,6 +62,8 @@ def _now() -> float:
 
 class Kafka(Engine):
     """One cluster: its logs and groups outlive every process."""
+
+    ordered = True
 
     def __init__(self, conditions: Conditions, say: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(conditions)
@@ -120,6 +131,7 @@ class Group:
         self.generation = 0
         self.state = "empty"
         self.offsets: dict[TopicPartition, int] = {}
+        self._rebalance = 0
         _later(0.25, self._expire)
 
     def _expire(self) -> None:
@@ -142,7 +154,20 @@ class Group:
         if self.state != "preparing":
             self.state = "preparing"
             self.kafka.rebalances += 1
+            self._rebalance = self.kafka.rebalances
             self.kafka.say(f"group {self.name} rebalances")
+            _later(SESSION_SECONDS, self._waited, self._rebalance)
+
+    def _waited(self, rebalance: int) -> None:
+        """Goes on without the members that did not come back."""
+        if self.state != "preparing" or rebalance != self._rebalance:
+            return
+        if self.kafka.down:
+            _later(SESSION_SECONDS, self._waited, rebalance)
+            return
+        for member in self.members.keys() - self.joining.keys():
+            del self.members[member]
+        self._complete()
 
     def join(self, member: str | None, topics: Sequence[str], given: asyncio.Future[Any]) -> None:
         """A member joins, or joins again; `given` gets its id, the generation and its partitions."""
@@ -167,8 +192,9 @@ class Group:
         members = sorted(self.members)
         self.kafka.conditions.random.shuffle(members)
         shares: dict[str, list[TopicPartition]] = {member: [] for member in members}
-        for number, place in enumerate(place for name in names for place in self.kafka.partitions(name)):
-            shares[members[number % len(members)]].append(place)
+        turns = itertools.cycle(members)
+        for place in (place for name in names for place in self.kafka.partitions(name)):
+            shares[next(each for each in turns if place.topic in self.members[each][0])].append(place)
         joined, self.joining = self.joining, {}
         for member, given in joined.items():
             self.members[member] = (self.members[member][0], _now())
@@ -194,9 +220,10 @@ class Group:
             raise RebalanceInProgressError
 
     def commit(self, member: str, generation: int, offsets: dict[TopicPartition, int]) -> None:
-        """How far a member got."""
-        self._check(member, generation)
-        self.members[member] = (self.members[member][0], _now())
+        """How far a member got. Without a generation it counts while there are no members."""
+        if generation >= 0 or self.members:
+            self._check(member, generation)
+            self.members[member] = (self.members[member][0], _now())
         self.offsets.update(offsets)
 
     def reset(self, offset: int = 0) -> None:
@@ -235,31 +262,41 @@ class Consumer:
         self._data = asyncio.Event()
         self._commits = asyncio.Lock()
         self._closed = False
+        self._coordination: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
+        """What goes on beside it: heartbeats, and the look for where to begin."""
         kafka.consumers.append(self)
 
     async def start(self) -> None:
-        """Connects, and begins to join."""
+        """Connects, and joins: ends with the first assignment."""
         await self._kafka.ask("consumer connects", lambda: None)
-        self._tasks = [asyncio.create_task(self._coordinate())]
+        self._coordination = asyncio.create_task(self._coordinate())
+        await self._assigned.wait()
 
     async def stop(self) -> None:
-        """Leaves the group."""
+        """Leaves the group; a join under way, with what the listener does in it, comes to its end before."""
         if self._closed:
             return
         self._closed = True
         self._data.set()
-        for task in self._tasks:
-            task.cancel()
+        self._rejoin.set()
+        try:
+            if self._coordination is not None:
+                await self._coordination
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self in self._kafka.consumers:
+                self._kafka.consumers.remove(self)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self in self._kafka.consumers:
-            self._kafka.consumers.remove(self)
+        await self._maybe_leave_group()
+
+    async def _maybe_leave_group(self) -> None:
         member = self.member
         if member is not None:
-            try:
+            with contextlib.suppress(KafkaError):
                 await self._kafka.ask("group leave", lambda: self.group.leave(member))
-            except KafkaError:
-                pass
+            self._forget(member)
 
     # The group
 
@@ -270,10 +307,12 @@ class Consumer:
         self._rejoin.set()
         while not self._closed:
             await self._rejoin.wait()
+            if self._closed:
+                return
             if not revoked:
                 self.rebalancing = True
                 self._assigned.clear()
-                await self._listener.on_partitions_revoked(set(before.places) if before else set())
+                await self._tell(self._listener.on_partitions_revoked, before.places if before else ())
                 revoked = self.gave_up = True
             if beating is not None:
                 beating.cancel()
@@ -290,10 +329,16 @@ class Consumer:
             self._assigned.set()
             self._data.set()
             self._tasks.append(asyncio.create_task(self._look_up(before)))
-            await self._listener.on_partitions_assigned(set(places))
+            await self._tell(self._listener.on_partitions_assigned, places)
             revoked = False
             beating = asyncio.create_task(self._beat())
             self._tasks = [*(task for task in self._tasks if not task.done()), beating]
+
+    async def _tell(self, what: Callable[[set[TopicPartition]], Any], places: Sequence[TopicPartition]) -> None:
+        try:
+            await what(set(places))
+        except Exception:
+            log.exception("a listener failed")
 
     async def _joined(self) -> tuple[str, int, list[TopicPartition]] | None:
         answer: asyncio.Future[tuple[str, int, list[TopicPartition]]] = asyncio.get_running_loop().create_future()
@@ -323,17 +368,19 @@ class Consumer:
     async def _beat(self) -> None:
         while not self._closed:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            member, generation = self.member, self._generation
-            assert member is not None
-            try:
-                await self._kafka.ask("heartbeat", lambda: self.group.heartbeat(member, generation))  # noqa: B023
-            except RebalanceInProgressError:
-                self._rejoin.set()
-            except (UnknownMemberIdError, IllegalGenerationError):
-                self._forget(member)
+            if self.member is None:
                 return
-            except KafkaError:
-                continue
+            await self._do_heartbeat(self.member, self._generation)
+
+    async def _do_heartbeat(self, member: str, generation: int) -> None:
+        try:
+            await self._kafka.ask("heartbeat", lambda: self.group.heartbeat(member, generation))
+        except RebalanceInProgressError:
+            self._rejoin.set()
+        except (UnknownMemberIdError, IllegalGenerationError):
+            self._forget(member)
+        except KafkaError:
+            pass
 
     def _forget(self, member: str) -> None:
         if self.member == member:
@@ -414,10 +461,9 @@ class Consumer:
             self._mine(place)
         plain = {place: offset for place, (offset, _) in offsets.items()}
         while True:
-            member, generation = self.member, self._generation
             try:
                 async with self._commits:
-                    await asyncio.shield(self._commit(member or "", generation, plain))
+                    await asyncio.shield(self._commit(plain))
             except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
                 raise CommitFailedError from error
             except KafkaError:
@@ -425,7 +471,8 @@ class Consumer:
             else:
                 return
 
-    async def _commit(self, member: str, generation: int, offsets: dict[TopicPartition, int]) -> None:
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
+        member, generation = self.member or "", self._generation
         try:
             what = "commit " + ", ".join(
                 f"{place.topic}/{place.partition}:{offset}" for place, offset in offsets.items()
@@ -436,14 +483,24 @@ class Consumer:
             raise
 
     async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict(
-            await self._kafka.ask("end offsets", lambda: {place: len(self._kafka.logs[place]) for place in places})
-        )
+        """Of any partitions."""
+        while True:
+            try:
+                return dict(
+                    await self._kafka.ask("end offsets", lambda: {each: len(self._kafka.logs[each]) for each in places})
+                )
+            except KafkaError:
+                await asyncio.sleep(0.1)
 
     async def committed(self, place: TopicPartition) -> int | None:
-        self._mine(place)
-        found: int | None = await self._kafka.ask("committed", lambda: self.group.offsets.get(place))
-        return found
+        """Of any partition."""
+        while True:
+            try:
+                found: int | None = await self._kafka.ask("committed", lambda: self.group.offsets.get(place))
+            except KafkaError:
+                await asyncio.sleep(0.1)
+            else:
+                return found
 
 
 class _Subscriber:
@@ -478,12 +535,13 @@ class _Broker:
                 await self._on_records(tuple(records), turn)
 
     async def stop(self) -> None:
-        consumer, self.subscribers[0].consumer = self.subscribers[0].consumer, None
+        subscriber = self.subscribers[0]
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if consumer is not None:
-            await consumer.stop()
+        if subscriber.consumer is not None:
+            await subscriber.consumer.stop()
+            subscriber.consumer = None
 
 
 class _Sent:
@@ -506,7 +564,6 @@ class _Producer:
         self._queues: dict[TopicPartition, list[_Sent]] = {}
         self._busy: set[TopicPartition] = set()
         self._broken: set[TopicPartition] = set()
-        self._closed = False
 
     def send(self, place: TopicPartition, record: tuple[bytes, bytes, Headers]) -> asyncio.Future[None]:
         sent = _Sent(record)
@@ -519,7 +576,7 @@ class _Producer:
 
     def _pump(self, place: TopicPartition) -> None:
         queue = self._queues.get(place)
-        if not queue or place in self._busy or self._closed:
+        if not queue or place in self._busy:
             return
         batch = list(queue) if self._kafka.conditions.random.random() < 0.7 else queue[:1]
         self._busy.add(place)
@@ -549,7 +606,7 @@ class _Producer:
         if process is not None and process.frozen:
             _later(0.3, self._again, place, batch)
             return
-        if _now() - batch[0].since <= SEND_SECONDS and not self._closed:
+        if _now() - batch[0].since <= SEND_SECONDS:
             self._busy.discard(place)
             self._pump(place)
             return
@@ -577,11 +634,10 @@ class _Producer:
         self._pump(place)
 
     async def close(self) -> None:
-        """Waits for what is under way, as long as aiokafka would."""
-        ends = _now() + 5
+        """Waits for what is under way, but not for ever: what is left then goes on being tried until it is too old."""
+        ends = _now() + CLOSE_SECONDS
         while any(self._queues.values()) and _now() < ends:
             await asyncio.sleep(0.1)
-        self._closed = True
 
 
 class Transport:
@@ -610,9 +666,11 @@ class Transport:
     async def send(self, topic: Topic, envelope: Envelope, data: dict[str, Any]) -> asyncio.Future[None]:
         if self._producer is None:
             self._producer = await self._connected()
-        headers = (*envelope.headers()[:-1], ("content-type", CONTENT_TYPE.encode()))
+        headers = envelope.headers()
+        if envelope.correlationid:  # FastStream adds it in its own way, too
+            headers.append(("correlation_id", envelope.correlationid.encode()))
         key, places = envelope.key.encode(), self._kafka.partitions(topic.name)
-        return self._producer.send(places[zlib.crc32(key) % len(places)], (key, orjson.dumps(data), headers))
+        return self._producer.send(places[zlib.crc32(key) % len(places)], (key, orjson.dumps(data), tuple(headers)))
 
     async def replace_producer(self) -> None:
         broken, self._producer = self._producer, None
@@ -627,12 +685,17 @@ class Transport:
             try:
                 await made.start()
             except BaseException:
-                await made.stop()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await made.stop()
                 raise
         return made
 
     async def events_left(self, group: str, names: Sequence[str]) -> int:
         def _left() -> int:
+            missing = [name for name in names if not self._kafka.partitions(name)]
+            if missing:
+                raise NotFound(f"no such topic: {', '.join(missing)}")
             offsets = self._kafka.group(group).offsets
             places = [place for name in names for place in self._kafka.partitions(name)]
             return sum(len(self._kafka.logs[place]) - offsets.get(place, 0) for place in places)

@@ -280,6 +280,7 @@ def _check_processes(world: World) -> list[str]:
         if kept:
             found.append(f"{instance.name} keeps {sorted(kept)}, which aren't its own")
         found += [f"{instance.name}: {each} was overdue" for each in service.background.overdue()]
-        ended = [name for name, task in service.background.running.items() if task.done()]
+        background = service.background
+        ended = [name for name, task in background.running.items() if task.done() and name not in background._restarts]
         found += [f"{instance.name}: {each} ended" for each in ended]
     return found

@@ -1,4 +1,5 @@
-"""Stands where motor is: `chassis/mongo.py` runs on it unchanged. What it does is held against the embedded server.
+"""Stands where motor is: `chassis/mongo.py` runs on it unchanged. Held against the embedded server by
+`test_database_stand_in.py`, and by the tests of the store, which run on both.
 
 It knows the operators that the chassis uses, and refuses others. One operation is carried out in one step, a bulk one
 document after the other: with the connection lost in between, half of it is done.
@@ -7,6 +8,7 @@ document after the other: with the connection lost in between, half of it is don
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +21,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
     ServerSelectionTimeoutError,
+    WriteError,
 )
 
 from tests.simulation.loop import VirtualLoop, current
@@ -73,37 +76,93 @@ def _children(values: list[Any], part: str) -> Iterator[Any]:
             yield from (each[part] for each in value if isinstance(each, dict) and part in each)
 
 
-def _ordered(left: Any, right: Any) -> bool:
-    """Whether two values are of types that MongoDB orders against each other."""
-    numbers = (int, float)
-    return type(left) is type(right) or (isinstance(left, numbers) and isinstance(right, numbers))
+_RANKS: dict[type, int] = {
+    type(None): 0,
+    int: 1,
+    float: 1,
+    str: 2,
+    dict: 3,
+    list: 4,
+    bytes: 5,
+    bool: 6,
+    datetime: 7,
+}
+"""The order of types. Source: MongoDB manual, comparison and sort order."""
 
 
-def _holds(values: list[Any], operator: str, wanted: Any) -> bool:
+def _rank(value: Any) -> int:
+    return _RANKS[type(value)]
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Of the same type, numbers being one; documents with their fields in the same order."""
+    if _rank(left) != _rank(right):
+        return False
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(map(_equal, left.values(), right.values()))
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    return bool(left == right)
+
+
+def _sort_key(value: Any) -> Any:
+    """By which values of all types are ordered."""
+    if isinstance(value, dict):
+        return (3, [(name, _sort_key(each)) for name, each in value.items()])
+    if isinstance(value, list):
+        return (4, [_sort_key(each) for each in value])
+    return (_rank(value), 0 if value is None else value)
+
+
+def _lacks(value: Any, parts: Sequence[str]) -> bool:
+    """Whether nothing stands at a path: in an array, in one of its documents."""
+    if not parts:
+        return False
+    part, *rest = parts
+    if isinstance(value, list):
+        if part.isdigit() and int(part) < len(value):
+            return _lacks(value[int(part)], rest)
+        return any(_lacks(each, parts) for each in value if isinstance(each, dict))
+    return not isinstance(value, dict) or part not in value or _lacks(value[part], rest)
+
+
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+}
+
+
+def _holds(values: list[Any], lacks: bool, name: str, wanted: Any) -> bool:
+    """Whether a condition holds of what stands at a path; `lacks`: nothing does, at least in one place."""
     candidates = [*values, *(each for value in values if isinstance(value, list) for each in value)]
-    match operator:
+    if name in _COMPARED:
+        key, rank = _sort_key(wanted), _rank(wanted)
+        if wanted is None and lacks:
+            return name in {"$gte", "$lte"}
+        return any(_rank(each) == rank and _COMPARED[name](_sort_key(each), key) for each in candidates)
+    match name:
         case "$eq":
-            return any(each == wanted for each in candidates) or (wanted is None and not values)
+            holds = any(_equal(each, wanted) for each in candidates) or (wanted is None and lacks)
         case "$in":
-            return any(_holds(values, "$eq", each) for each in wanted)
+            holds = any(_holds(values, lacks, "$eq", each) for each in wanted)
         case "$exists":
-            return bool(values) is bool(wanted)
+            holds = bool(values) is bool(wanted)
         case "$ne":
-            return not _holds(values, "$eq", wanted)
-        case "$gt":
-            return any(_ordered(each, wanted) and each > wanted for each in candidates)
-        case "$gte":
-            return any(_ordered(each, wanted) and each >= wanted for each in candidates)
-        case "$lt":
-            return any(_ordered(each, wanted) and each < wanted for each in candidates)
-        case "$lte":
-            return any(_ordered(each, wanted) and each <= wanted for each in candidates)
+            holds = not _holds(values, lacks, "$eq", wanted)
         case "$not":
-            return not all(_holds(values, inner, each) for inner, each in wanted.items())
+            holds = not all(_holds(values, lacks, inner, each) for inner, each in wanted.items())
         case "$elemMatch":
-            return any(matches(each, wanted) for value in values if isinstance(value, list) for each in value)
+            arrays = [value for value in values if isinstance(value, list)]
+            holds = any(matches(each, wanted) for array in arrays for each in array if isinstance(each, dict))
         case _:
-            raise NotImplementedError(operator)
+            raise NotImplementedError(name)
+    return holds
+
+
+def _is_condition(wanted: Any) -> bool:
+    return isinstance(wanted, Mapping) and bool(wanted) and all(name.startswith("$") for name in wanted)
 
 
 def matches(document: Document, where: Mapping[str, Any]) -> bool:
@@ -115,74 +174,138 @@ def matches(document: Document, where: Mapping[str, Any]) -> bool:
             continue
         if path.startswith("$"):
             raise NotImplementedError(path)
-        values = _values(document, path)
-        operators = isinstance(wanted, Mapping) and wanted and all(name.startswith("$") for name in wanted)
-        conditions = wanted if operators else {"$eq": wanted}
-        if not all(_holds(values, name, copied(each)) for name, each in conditions.items()):
+        values, lacks = _values(document, path), _lacks(document, path.split("."))
+        conditions = wanted if _is_condition(wanted) else {"$eq": wanted}
+        if not all(_holds(values, lacks, name, copied(each)) for name, each in conditions.items()):
             return False
     return True
 
 
 def _parent(document: Any, path: str, *, make: bool) -> tuple[Any, Any]:
-    """The container of a path's last part, and that part."""
+    """The container of a path's last part, and that part; no container where it is missing and not made."""
     *way, last = path.split(".")
     for part in way:
         if isinstance(document, list):
             document = document[int(part)]
-        elif part in document:
-            document = document[part]
-        elif make:
+        elif isinstance(document, dict) and (part in document or make):
             document = document.setdefault(part, {})
         else:
-            return None, None
-    return document, int(last) if isinstance(document, list) else last
+            document = None
+    if isinstance(document, list):
+        return document, int(last)
+    if isinstance(document, dict):
+        return document, last
+    if make:
+        raise WriteError(f"simulated: no field can be made at {path}", 28)
+    return None, last
 
 
 def changed(document: Document, change: Mapping[str, Any]) -> Document:
     """The document after an update."""
     after: Document = copied(document)
-    for operator, fields in change.items():
+    _require_apart([path for fields in change.values() for path in fields])
+    for name, fields in change.items():
         for path, value in fields.items():
-            parent, name = _parent(after, path, make=operator != "$unset")
+            parent, last = _parent(after, path, make=name not in {"$unset", "$pull"})
             if parent is not None:
-                _change(parent, name, operator, copied(value))
+                _change(parent, last, name, copied(value))
+    if not _equal(after["_id"], document["_id"]):
+        raise WriteError("simulated: the _id can't be changed", 66)
     return after
 
 
-def _change(parent: Any, name: Any, operator: str, value: Any) -> None:
-    match operator:
+def _require_apart(paths: Sequence[str]) -> None:
+    for number, path in enumerate(paths):
+        for other in paths[number + 1 :]:
+            if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}."):
+                raise WriteError(f"simulated: {path} and {other} conflict", 40)
+
+
+def _change(parent: Any, name: Any, how: str, value: Any) -> None:
+    if isinstance(parent, list) and name >= len(parent):
+        if how in {"$unset", "$pull"}:
+            return
+        parent.extend([None] * (name + 1 - len(parent)))
+    missing = isinstance(parent, dict) and name not in parent
+    before = None if missing else parent[name]
+    match how:
         case "$set":
             parent[name] = value
+        case "$unset" if isinstance(parent, list):
+            parent[name] = None
         case "$unset":
             parent.pop(name, None)
         case "$inc":
-            parent[name] = parent.get(name, 0) + value
+            parent[name] = value if missing else _of(before, (int, float)) + value
         case "$max":
-            if name not in parent or parent[name] < value:
+            if missing or _sort_key(before) < _sort_key(value):
                 parent[name] = value
         case "$push":
-            array = parent.setdefault(name, [])
             many = isinstance(value, dict) and "$each" in value
-            array.extend(value["$each"] if many else [value])
-            if many and "$slice" in value:
-                array[:] = array[value["$slice"] :]
+            array = [*([] if missing else _of(before, (list,))), *(value["$each"] if many else [value])]
+            parent[name] = array[value["$slice"] :] if many and "$slice" in value else array
+        case "$pull" if not missing:
+            parent[name] = [each for each in _of(before, (list,)) if not _pulled(each, value)]
         case "$pull":
-            parent[name] = [each for each in parent.get(name, []) if not _pulled(each, value)]
+            pass
         case _:
-            raise NotImplementedError(operator)
+            raise NotImplementedError(how)
+
+
+def _of(value: Any, kinds: tuple[type, ...]) -> Any:
+    """A value that must be of some types."""
+    if type(value) not in kinds:
+        raise WriteError(f"simulated: not for a {type(value).__name__}", 14)
+    return value
 
 
 def _pulled(each: Any, wanted: Any) -> bool:
-    return matches(each, wanted) if isinstance(each, dict) else bool(each == wanted)
+    if _is_condition(wanted):
+        return all(_holds([each], False, name, value) for name, value in wanted.items())
+    if isinstance(wanted, dict):
+        return isinstance(each, dict) and matches(each, wanted)
+    return _equal(each, wanted)
 
 
 def projected(document: Document, fields: Mapping[str, Any] | None) -> Document:
-    """What a reader gets."""
-    if not fields:
-        return dict(copied(document))
-    if any(value == 0 for name, value in fields.items() if name != "_id"):
-        return {name: copied(value) for name, value in document.items() if fields.get(name, 1)}
-    return {name: copied(value) for name, value in document.items() if name == "_id" or name in fields}
+    """What a reader gets: the fields that are named, or all but those; the id unless it is refused."""
+    whole: Document = copied(document)
+    named = {name: value for name, value in (fields or {}).items() if name != "_id"}
+    if any(named.values()) or (fields and not named and fields["_id"]):
+        whole = {"_id": whole["_id"], **_only(whole, list(named))}
+    for path, wanted in named.items():
+        if not wanted:
+            _without(whole, path)
+    if fields and not fields.get("_id", 1):
+        del whole["_id"]
+    return whole
+
+
+def _only(value: Any, paths: Sequence[str]) -> Any:
+    """What stands at some paths; in an array, of each of its documents."""
+    if isinstance(value, list):
+        return [_only(each, paths) for each in value if isinstance(each, dict | list)]
+    found: Document = {}
+    for name, each in value.items():
+        deeper = [path.removeprefix(f"{name}.") for path in paths if path.startswith(f"{name}.")]
+        if name in paths:
+            found[name] = each
+        elif deeper and isinstance(each, dict | list):
+            found[name] = _only(each, deeper)
+    return found
+
+
+def _without(value: Any, path: str) -> None:
+    """Removes what stands at a path; in an array, from each of its documents."""
+    first, _, rest = path.partition(".")
+    if isinstance(value, list):
+        for each in value:
+            _without(each, path)
+    elif isinstance(value, dict) and first in value:
+        if rest:
+            _without(value[first], rest)
+        else:
+            del value[first]
 
 
 class _Result:
@@ -250,13 +373,18 @@ class Server(Engine):
         before = documents.get(document["_id"])
         documents[document["_id"]] = document
         self.on_write(collection, before, document)
-        for stream in self.streams:
-            stream.notice(collection)
+        if before is None or not _equal(before, document):
+            self._notice(collection)
 
     def remove(self, collection: str, document: Document) -> None:
         """Removes a document."""
         del self.documents(collection)[document["_id"]]
         self.on_write(collection, document, None)
+        self._notice(collection)
+
+    def _notice(self, collection: str) -> None:
+        for stream in self.streams:
+            stream.notice(collection)
 
     def breaks_off(self, size: int) -> int | None:
         """After how many of a bulk's writes the connection goes; None for a bulk that is whole."""
@@ -394,11 +522,12 @@ class _Collection:
             return _Result(1)
         if not upsert:
             return _Result()
-        plain = {name: value for name, value in where.items() if not isinstance(value, Mapping) and "." not in name}
-        if plain["_id"] in self._server.documents(self.name):
+        made: Document = {"_id": where["_id"]}
+        if made["_id"] in self._server.documents(self.name):
             raise DuplicateKeyError("simulated: E11000")
-        self._server.put(self.name, changed(plain, change))
-        return _Result(0, plain["_id"])
+        made = changed(made, {"$set": {path: value for path, value in where.items() if not _is_condition(value)}})
+        self._server.put(self.name, changed(made, change))
+        return _Result(0, made["_id"])
 
     async def update_one(self, where: Mapping[str, Any], change: Mapping[str, Any], upsert: bool = False) -> _Result:
         where, change = copied(where), copied(change)
@@ -442,7 +571,7 @@ class _Collection:
             for where, change, upsert in rows[:stop]:
                 try:
                     matched += self._update(where, change, upsert=upsert).matched_count
-                except DuplicateKeyError:
+                except WriteError:
                     failed += 1
             if stop is not None:
                 raise self._server.broken()
@@ -489,7 +618,8 @@ class _Cursor:
     def _read(self) -> list[Document]:
         rows = self._collection._found(self._where)
         for path, direction in reversed(self._keys):
-            rows.sort(key=lambda row: _sortable(_values(row, path)), reverse=direction < 0)
+            backwards = direction < 0
+            rows.sort(key=lambda row: _sortable(_values(row, path), backwards=backwards), reverse=backwards)
         return [projected(row, self._fields) for row in rows[: self._limit or None]]
 
     async def to_list(self, length: int | None) -> list[Document]:
@@ -502,7 +632,10 @@ class _Cursor:
         pass
 
 
-def _sortable(values: list[Any]) -> tuple[bool, Any]:
-    """Missing and null before all else."""
-    value = values[0] if values else None
-    return (value is not None, value)
+def _sortable(values: list[Any], *, backwards: bool) -> Any:
+    """The value that a row is sorted by: of an array the least, or the greatest. Missing is as null."""
+    if [] in values:
+        return (-1, 0)
+    candidates = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    keys = [_sort_key(each) for each in candidates] or [_sort_key(None)]
+    return max(keys) if backwards else min(keys)

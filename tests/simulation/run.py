@@ -109,9 +109,9 @@ async def _at_rest(world: World) -> bool:
     """Waits for rest; an operator replays what waits for a person meanwhile."""
     ends, asked = world.loop.time() + REST_SECONDS, 0.0
     while world.loop.time() < ends:
-        if not checks.unrest(world) and all(each.ready for each in world.alive()):
+        if _rests(world):
             await asyncio.sleep(1)
-            if not checks.unrest(world):
+            if _rests(world):
                 return True
         if world.loop.time() - asked > 5:
             asked = world.loop.time()
@@ -119,6 +119,10 @@ async def _at_rest(world: World) -> bool:
                 _replay(world, name)
         await asyncio.sleep(0.5)
     return False
+
+
+def _rests(world: World) -> bool:
+    return not checks.unrest(world) and all(each.ready for each in world.alive())
 
 
 def _replay(world: World, name: str) -> None:

@@ -95,6 +95,9 @@ class Engine:
         """An error that nobody foresaw; None where a client shows none."""
         return None
 
+    ordered = False
+    """Whether a client's requests go over one connection: what is given up can't overtake what follows it."""
+
     def away(self, process: Process | None) -> bool:
         """Whether a process can't reach it."""
         return self.down or process in self.cut
@@ -122,6 +125,8 @@ class Engine:
         fate = planned or self._fate()
         if fate == UNFORESEEN and self.odd() is None:
             fate = LOST
+        if fate == LATE and self.ordered:
+            fate = SILENT
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         loop: Any = asyncio.get_running_loop()
         later = loop.later if isinstance(loop, VirtualLoop) else loop.call_later

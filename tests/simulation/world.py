@@ -219,7 +219,13 @@ class Instance(Process):
         )
         made.verifier = services.Trusting()  # type: ignore[assignment]
         SERVICES[name](made, self, self)
-        await made.start()
+        try:
+            await made.start()
+        except Exception as problem:  # as `chassis.service.run`: it exits, and whoever started it starts it again
+            world.say(self.name, f"can't start: {problem!r}"[:200])
+            world.loop.later(0.5, world.start, name)
+            self.kill()
+            return
         self.ready = True
         world.say(self.name, "is ready")
 

@@ -77,10 +77,17 @@ def duties(state: Diary) -> dict[str, datetime]:
     return {name: at for name, at in found.items() if at is not None}
 
 
+ClientOf = Callable[[str], Any]
+
+
 class House:
     """Settings, topic and databases of one test, and what was made of them."""
 
-    def __init__(self, mongo_url: str, kafka_url: str, root: Path, partitions: int = 4) -> None:
+    def __init__(
+        self, mongo_url: str, kafka_url: str, root: Path, partitions: int = 4, client: ClientOf | None = None
+    ) -> None:
+        """`client`: gives a database's client by its name, instead of a server at `mongo_url`."""
+        self._client = client or (lambda _: None)
         self.mongo_url = mongo_url
         self.kafka_url = kafka_url
         self.root = root
@@ -121,8 +128,9 @@ class House:
 
     def database(self, service: str = "emitter", url: str | None = None, timeout_seconds: float = 5.0) -> Database:
         """One service's database, dropped at the end of the test."""
-        made = Database(url or self.mongo_url, self.prefix + service, timeout_seconds=timeout_seconds)
-        dropping = Database(self.mongo_url, self.prefix + service, timeout_seconds=5.0)
+        name = self.prefix + service
+        made = Database(url or self.mongo_url, name, timeout_seconds=timeout_seconds, client=self._client(name))
+        dropping = Database(self.mongo_url, name, timeout_seconds=5.0, client=self._client(name))
 
         async def _gone() -> None:
             made.close()

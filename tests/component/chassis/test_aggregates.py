@@ -1,4 +1,4 @@
-"""The store's one write, on the real database."""
+"""The store's one write, on the real database and on the simulation's."""
 
 from __future__ import annotations
 
@@ -581,6 +581,7 @@ async def test_fields_of_another_variant_go(house: House) -> None:
 # Indexes and marks
 
 
+@pytest.mark.real_database
 async def test_the_declared_indexes_exist_after_start(house: House) -> None:
     service = house.service(lease_seconds=5.0)
     kind = house.kind(indexes=(Index((("tenant", 1), ("state.case", 1)), "a case's diary"),))

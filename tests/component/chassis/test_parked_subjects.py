@@ -57,6 +57,7 @@ async def not_yet(_: Received[Any]) -> object:
 # Rebalances
 
 
+@pytest.mark.real_database
 async def test_between_revocation_and_assignment_nothing_is_ours(house: House, producer: AIOKafkaProducer) -> None:
     """The client names the old partitions until it has new ones: looked at in between, they'd be handled for good."""
     for number in range(house.topic.partitions):
@@ -85,6 +86,7 @@ async def test_between_revocation_and_assignment_nothing_is_ours(house: House, p
         assert set(reader.consumer.assignment.partitions) <= places(reader)
 
 
+@pytest.mark.real_database
 async def test_a_parked_subject_being_tried_is_given_up_with_its_partition(
     house: House, producer: AIOKafkaProducer
 ) -> None:

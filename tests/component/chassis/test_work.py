@@ -1,4 +1,4 @@
-"""Due work on the real database: done once, repeated after a crash, put off when it fails, never forgotten."""
+"""Due work: done once, repeated after a crash, put off when it fails, never forgotten; on both databases."""
 
 from __future__ import annotations
 
