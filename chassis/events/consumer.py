@@ -72,9 +72,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self.assignment = Assignment()
         self.positions = PositionStore(database, self._name)
         self.parking = ParkingStore(database, self._name, clock, settings)
-        self.processor = EventProcessor(service, handlers, clock, settings)
-        self._applier = ChunkApplier(service, self.processor, self.positions, self.parking, settings)
-        self.drain = ParkedDrain(service, self.assignment, self.processor, self.positions, self.parking)
+        self._processor = EventProcessor(service, handlers, clock, settings)
+        self._applier = ChunkApplier(service, self._processor, self.positions, self.parking, settings)
+        self.drain = ParkedDrain(service, self.assignment, self._processor, self.positions, self.parking)
         self._watchdog = Watchdog(
             service,
             handlers,
