@@ -73,7 +73,7 @@ class Pair:
         self.heard: dict[str, int] = {}
         self.mine: set[str] = set()
         self.awaited: dict[str, asyncio.Future[None]] = {}
-        self.listener.subscriptions.on(PaymentFailed, self.on)
+        self.listener.event_handlers.on(PaymentFailed, self.on)
 
     async def on(self, event: Received[PaymentFailed]) -> None:
         """Notes how long it took, and writes one aggregate."""
@@ -199,7 +199,7 @@ async def _ours(pair: Pair, subjects: list[str]) -> tuple[float, float]:
     relayed = time.monotonic()
     fresh = Service("applications", read)
     pair.hearing = fresh.store(HEARING)
-    fresh.subscriptions.on(PaymentFailed, pair.on)
+    fresh.event_handlers.on(PaymentFailed, pair.on)
     await fresh.start()
     begun = time.monotonic()
     await pair.until(len(subjects))

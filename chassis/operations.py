@@ -59,6 +59,6 @@ def router(service: str, database: Database, clock: Clock) -> Router:
         _: Annotated[Caller, Depends(OPERATOR)], action: Annotated[Literal["replay", "discard"], Path()], asked: Asked
     ) -> Asking:
         """Asks the partitions' owners to try the events again, or to give up the first of each subject."""
-        return Asking(asked=await parking.ask(database, asked.ids, action))
+        return Asking(asked=await parking.request_action(database, asked.ids, action))
 
     return routes

@@ -17,8 +17,8 @@ from chassis.aggregates import Received
 from chassis.background import Background
 from chassis.clock import Clock
 from chassis.errors import DuplicateKey, EngineAway
-from chassis.events.delivery import Delivery
-from chassis.events.subscriptions import Subscriptions
+from chassis.events.consumer import Consumer
+from chassis.events.handlers import EventHandlers
 from chassis.events.transport import Transport
 from chassis.logging import get_logger
 from chassis.mongo import Database, Index, TenantCollection
@@ -53,7 +53,7 @@ class ReadModel:
         self._applied: dict[type[Event], Apply] = {}
         self._database: Database | None = None
         self._pointer = Pointer(1, None)
-        self._consumers: dict[int, Delivery] = {}
+        self._consumers: dict[int, Consumer] = {}
         self._background: Background | None = None
 
     def on(self, event: type[Event], apply: Apply) -> None:
@@ -110,17 +110,17 @@ class ReadModel:
     async def _consume(self, generation: int, transport: Transport, settings: ServiceSettings) -> None:
         collection = self._collection(generation)
         await collection.inner.ensure(self._indexes)
-        subscriptions = Subscriptions()
+        event_handlers = EventHandlers()
         for event, apply in self._applied.items():
-            subscriptions.on(event, functools.partial(apply, collection))
+            event_handlers.on(event, functools.partial(apply, collection))
         assert self._database is not None  # noqa: S101 - prepare comes before start
-        made = Delivery(
+        made = Consumer(
             self.service,
             self._database,
-            subscriptions,
+            event_handlers,
             transport,
             settings,
-            consumer=self.consumer(generation),
+            name=self.consumer(generation),
             clock=self._clock,
             background=self._background,
         )

@@ -19,10 +19,10 @@ from chassis.auth import Verifier
 from chassis.background import Background
 from chassis.clock import Clock, MovableClock, SystemClock
 from chassis.errors import ConfigurationError, EngineAway
-from chassis.events.delivery import Delivery
+from chassis.events.consumer import Consumer
+from chassis.events.handlers import EventHandlers
 from chassis.events.lease import Lease
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.files import DirectoryFiles, Files
 from chassis.http import Router, create_app
@@ -30,6 +30,7 @@ from chassis.logging import configure, get_logger
 from chassis.mongo import Database, Index, TenantCollection
 from chassis.peers import Peers
 from chassis.readmodels import ReadModel
+from chassis.retry import Backoff, retry_while_away
 from chassis.settings import ServiceSettings, load
 from chassis.sweeping import sweep_forever
 from chassis.work import Duty, Worker, Workers
@@ -40,7 +41,9 @@ Set = TypeVar("Set", bound=ServiceSettings)
 log = get_logger(__name__)
 
 _SETTINGS = {"database": "RATHAUS_MONGO_URL", "broker": "RATHAUS_KAFKA_URL"}
-"""Where an engine that a service waits for is looked for."""
+"""The setting with the address of each engine that a service waits for."""
+
+_START_BACKOFF = Backoff(first=0.05, longest=1.0)
 
 _RELAY, _WORKERS, _SWEEPING = "relay", "workers", "sweeping of files"
 """What the lease holder is watched for. After a fault their time runs on, until it is mended or another one leads."""
@@ -70,7 +73,7 @@ class Service:
         )
         self.files: Files = DirectoryFiles(settings.files_dir / name)
         self.peers = Peers(settings)
-        self.subscriptions = Subscriptions()
+        self.event_handlers = EventHandlers()
         self.signals = Signals()
         self.verifier = Verifier(settings.issuer, settings.audience, settings.jwks_url)
         self.stores: list[Store[Any]] = []
@@ -83,7 +86,7 @@ class Service:
         self._at_stop: list[Callable[[], Awaitable[object]]] = []
         self._app: FastAPI | None = None
         self.background = Background(settings.background_limit_seconds)
-        self._delivery: Delivery | None = None
+        self._consumer: Consumer | None = None
         self._transport = transport or Transport(settings, name)
         self._lease = Lease(self.database, settings.lease_seconds, on_success=self._lease_answered)
         self._state = "starting"
@@ -146,21 +149,21 @@ class Service:
 
     async def start(self) -> None:
         """Prepares the database and topics, then begins to relay, deliver and work. Waits for engines that are away."""
-        await self._patiently("database", self._prepare)
-        await self._patiently("broker", self._transport.start)
-        if self.subscriptions.topics:
-            self._delivery = Delivery(
+        await self._retry_while_away("database", self._prepare)
+        await self._retry_while_away("broker", self._transport.start)
+        if self.event_handlers.topics:
+            self._consumer = Consumer(
                 self.name,
                 self.database,
-                self.subscriptions,
+                self.event_handlers,
                 self._transport,
                 self.settings,
                 clock=self.clock,
                 background=self.background,
             )
-            await self._patiently("broker", self._delivery.start)
+            await self._retry_while_away("broker", self._consumer.start)
         for read_model in self._read_models:
-            await self._patiently(
+            await self._retry_while_away(
                 "broker", functools.partial(read_model.start, self._transport, self.settings, self.background)
             )
         self.background.start("lease", self._lead)
@@ -174,8 +177,8 @@ class Service:
         """
         self._state = "stopping"
         await asyncio.gather(*(read_model.stop() for read_model in self._read_models))
-        if self._delivery:
-            await self._delivery.stop()
+        if self._consumer:
+            await self._consumer.stop()
         await self.background.stop()
         await self._transport.stop()
         for action in self._at_stop:
@@ -199,18 +202,14 @@ class Service:
         found = await self.database.collection("meta").find_one({"_id": "epoch"})
         return int(found["value"]) if found else 0
 
-    async def _patiently(self, what: str, step: Callable[[], Awaitable[object]]) -> None:
-        pause = 0.05
-        while True:
-            try:
-                await step()
-            except EngineAway as away:
-                self._state = f"waiting for the {what}"
-                log.info("waiting", engine=what, reason=away.detail, setting=_SETTINGS[what])
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
-            else:
-                return
+    async def _retry_while_away(self, engine: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Repeats a step of the start until the engine answers. Readiness names the engine meanwhile."""
+
+        def _waiting(away: EngineAway) -> None:
+            self._state = f"waiting for the {engine}"
+            log.info("waiting", engine=engine, reason=away.detail, setting=_SETTINGS[engine])
+
+        await retry_while_away(step, _START_BACKOFF, _waiting)
 
     async def _lead(self) -> None:
         """Takes the lease again and again; relays and works while it is held.

@@ -13,6 +13,7 @@ from chassis.aggregates import Signals, Store, Work
 from chassis.clock import Clock
 from chassis.errors import EngineAway, Failure
 from chassis.logging import get_logger
+from chassis.retry import Backoff
 from chassis.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -89,8 +90,8 @@ class Workers:
         metrics.WORK_LATE.labels(self._service).set(latest.total_seconds())
 
     async def _start(self, store: Store[Any], work: Work[Any]) -> None:
-        place = (store.kind.name, work.snapshot.id, work.name)
-        if place in self._running:
+        key = (store.kind.name, work.snapshot.id, work.name)
+        if key in self._running:
             return
         duty = self._duties.get((store.kind.name, work.name))
         if duty is None:
@@ -99,11 +100,11 @@ class Workers:
         await self._slots.acquire()
         self._on_success()
         task = asyncio.create_task(self._done(duty, work))
-        self._running[place] = task
-        task.add_done_callback(lambda _: self._ended(place))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._ended(key))
 
-    def _ended(self, place: tuple[str, str, str]) -> None:
-        self._running.pop(place, None)
+    def _ended(self, key: tuple[str, str, str]) -> None:
+        self._running.pop(key, None)
         self._slots.release()
 
     async def _done(self, duty: Duty, work: Work[Any]) -> None:
@@ -141,8 +142,9 @@ class Workers:
         return now is not None and duty.store.is_due(now.state, work)
 
     async def _postponed(self, duty: Duty, work: Work[Any], longest: float) -> None:
-        pause = min(self._settings.work_first_retry_seconds * 2 ** min(work.attempts, 20), longest)
-        until = self._clock.now() + timedelta(seconds=pause * chance.between(0.8, 1.2)) + _SOON
+        backoff = Backoff(self._settings.work_first_retry_seconds, longest, max_doublings=20)
+        pause = backoff.pause(work.attempts) * chance.between(0.8, 1.2)
+        until = self._clock.now() + timedelta(seconds=pause) + _SOON
         try:
             await duty.store.postpone(work, until)
         except EngineAway as away:

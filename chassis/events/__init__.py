@@ -1,1 +1,1 @@
-"""Events out (relay) and in (delivery, parking), over FastStream as the transport."""
+"""Events out (relay) and in (consumer, parking), over FastStream as the transport."""

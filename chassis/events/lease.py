@@ -1,6 +1,6 @@
-"""One lease holder a service: it relays and works.
+"""The lease of a service: only the instance that holds it relays events and does due work.
 
-It is taken over when its counter stands still on the challenger's own clock.
+Another instance takes the lease over when the holder's counter stands still, measured by its own clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEASE = "lease"
 
 
 class Lease:
-    """A document with a holder and a counter. No clock of another machine is ever compared with ours."""
+    """A document with a holder and a counter. Clocks of different machines are never compared."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class Lease:
         first: bool = False,
         on_success: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """`first`: asks the present holder to hand over, and keeps others away while it is ours.
+        """`first`: asks the present holder to hand over, and keeps others from taking the lease meanwhile.
 
-        `on_success` is called each time the lease could be read or renewed, and told whether another one holds it.
+        `on_success`: called each time the lease could be read or renewed, with whether another instance holds it.
         """
         self._on_success = on_success
         self._collection = database.collection("meta")
@@ -43,7 +43,7 @@ class Lease:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Waits until the lease is ours, and gives it back at the end."""
+        """Waits until this instance has the lease, and gives it back at the end."""
         await self._acquire()
         log.info("lease taken")
         try:
@@ -55,7 +55,7 @@ class Lease:
                 )
 
     async def keep(self) -> None:
-        """Renews until it is lost, or asked for by a tool that wants it next; then returns."""
+        """Renews the lease. Returns when it is lost, or when a tool asked for it (`first`)."""
         while True:
             await asyncio.sleep(self._seconds / 3)
             mine = {"_id": _LEASE, "holder": self._me, "wanted": {"$in": [None, self._me]}}
@@ -79,35 +79,38 @@ class Lease:
     async def _acquire(self) -> None:
         if self._first:
             await self._collection.update({"_id": _LEASE}, {"$set": {"wanted": self._me}})
-        seen: tuple[str, int] | None = None
-        since = chance.monotonic()
+        last_seen: tuple[str, int] | None = None
+        unchanged_since = chance.monotonic()
         while True:
             try:
-                found = await self._collection.find_one({"_id": _LEASE})
-                now = (found["holder"], found["counter"]) if found else None
-                if now != seen or now is None:
-                    seen, since = now, chance.monotonic()
-                stands = chance.monotonic() - since > self._seconds
-                others = (found or {}).get("wanted") not in {None, self._me}
-                given = now is None or now[0] in {"", self._me}
-                self._on_success(not given)
-                if (stands or (given and not others)) and await self._take(now):
+                document = await self._collection.find_one({"_id": _LEASE})
+                current = (document["holder"], document["counter"]) if document else None
+                if current != last_seen or current is None:
+                    last_seen, unchanged_since = current, chance.monotonic()
+                expired = chance.monotonic() - unchanged_since > self._seconds
+                wanted_by_another = (document or {}).get("wanted") not in {None, self._me}
+                free = current is None or current[0] in {"", self._me}
+                self._on_success(not free)
+                if (expired or (free and not wanted_by_another)) and await self._take(current):
                     self._renewed = chance.monotonic()
                     return
             except EngineAway:
-                seen = None
+                last_seen = None
             await asyncio.sleep(self._seconds / 6)
 
-    async def _take(self, now: tuple[str, int] | None) -> bool:
-        if now is None:
+    async def _take(self, current: tuple[str, int] | None) -> bool:
+        """Takes the lease if it is still as it was read; returns whether it did."""
+        if current is None:
             try:
                 await self._collection.insert({"_id": _LEASE, "holder": self._me, "counter": 1})
             except DuplicateKey:
                 return False
             return True
-        holder, counter = now
+        holder, counter = current
         where = {"_id": _LEASE, "holder": holder, "counter": counter}
         change: Document = {"$set": {"holder": self._me, "counter": counter + 1}}
         if not self._first:
-            change["$unset"] = {"wanted": ""}  # whoever wanted it is gone, else it would not have stood still
+            change["$unset"] = {
+                "wanted": ""
+            }  # the tool that wanted it is gone, else the counter would not have stood still
         return await self._collection.update(where, change)

@@ -28,54 +28,57 @@ class Span:
 class Reader:
     """All partitions of some topics, without committing anything."""
 
-    def __init__(self, consumer: Any, places: list[TopicPartition]) -> None:
+    def __init__(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         self._consumer = consumer
-        self.places = places
+        self.partitions = partitions
 
     async def spans(self, since: datetime | None = None) -> dict[TopicPartition, Span]:
         """What lies there now, from the beginning or from a time."""
         with translated():
-            starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self.places)
-            ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.places)
+            starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self.partitions)
+            ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self.partitions)
             if since is not None:
                 starts = await self.offsets_at(since, ends)
-        return {place: Span(starts[place], ends[place]) for place in self.places}
+        return {partition: Span(starts[partition], ends[partition]) for partition in self.partitions}
 
     async def offsets_at(self, since: datetime, ends: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The first offset at or after a time in each partition; the end where there is none."""
         stamp = int(since.timestamp() * 1000)
         with translated():
-            found = await self._consumer.offsets_for_times(dict.fromkeys(self.places, stamp))
-        return {place: found[place].offset if found.get(place) else ends[place] for place in self.places}
+            found = await self._consumer.offsets_for_times(dict.fromkeys(self.partitions, stamp))
+        return {
+            partition: found[partition].offset if found.get(partition) else ends[partition]
+            for partition in self.partitions
+        }
 
     async def committed(self) -> dict[TopicPartition, int | None]:
         """What the reader's group committed in each partition."""
         with translated():
-            self._consumer.assign(self.places)
-            return {place: await self._consumer.committed(place) for place in self.places}
+            self._consumer.assign(self.partitions)
+            return {partition: await self._consumer.committed(partition) for partition in self.partitions}
 
     async def read(self, spans: dict[TopicPartition, Span]) -> AsyncIterator[ConsumerRecord]:
         """Every record of the spans; in order within a partition."""
-        left = {place: span for place, span in spans.items() if span.start < span.end}
+        left = {partition: span for partition, span in spans.items() if span.start < span.end}
         self._consumer.assign(list(left))
-        for place, span in left.items():
-            self._consumer.seek(place, span.start)
+        for partition, span in left.items():
+            self._consumer.seek(partition, span.start)
         while left:
             with translated():
                 batch = await self._consumer.getmany(*left, timeout_ms=_LOOK_MS, max_records=5000)
-                reached = {place: await self._consumer.position(place) for place in left}
-            for place, records in batch.items():
+                reached = {partition: await self._consumer.position(partition) for partition in left}
+            for partition, records in batch.items():
                 for record in records:
-                    if record.offset < spans[place].end:
+                    if record.offset < spans[partition].end:
                         yield record
-            left = {place: span for place, span in left.items() if reached[place] < span.end}
-            self._consumer.pause(*(place for place in reached if place not in left))
+            left = {partition: span for partition, span in left.items() if reached[partition] < span.end}
+            self._consumer.pause(*(partition for partition in reached if partition not in left))
 
     async def follow(self, spans: dict[TopicPartition, Span]) -> AsyncIterator[ConsumerRecord]:
         """Every record from the spans' starts on, without end."""
-        self._consumer.assign(self.places)
-        for place, span in spans.items():
-            self._consumer.seek(place, span.start)
+        self._consumer.assign(self.partitions)
+        for partition, span in spans.items():
+            self._consumer.seek(partition, span.start)
         while True:
             with translated():
                 batch = await self._consumer.getmany(timeout_ms=_LOOK_MS)
@@ -102,12 +105,12 @@ async def reader(servers: Sequence[str], topics: Sequence[str], *, group: str | 
             missing = [topic for topic in topics if topic not in known]
             if missing:
                 raise NotFound(f"no such topic: {', '.join(missing)}")
-            places = [
+            partitions = [
                 TopicPartition(topic, number)
                 for topic in topics
                 for number in sorted(await _partitions(consumer, topic))
             ]
-        yield Reader(consumer, places)
+        yield Reader(consumer, partitions)
     finally:
         with suppress(KafkaError):
             await consumer.stop()
@@ -118,7 +121,7 @@ async def events_left(servers: Sequence[str], group: str, topics: Sequence[str])
     async with reader(servers, topics, group=group) as found:
         spans = await found.spans()
         done = await found.committed()
-    return sum(max(span.end - (done[place] or span.start), 0) for place, span in spans.items())
+    return sum(max(span.end - (done[partition] or span.start), 0) for partition, span in spans.items())
 
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:

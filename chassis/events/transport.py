@@ -209,11 +209,11 @@ class Transport:
         group: str,
         listener: ConsumerRebalanceListener,
         on_records: OnRecords,
-        turn: Callable[[], int],
+        rebalances: Callable[[], int],
     ) -> KafkaBroker:
         """A started broker with one batch subscriber; `on_records` must return at once and never raise.
 
-        `turn` counts rebalances: each batch comes with what it was when the batch was fetched.
+        `rebalances` counts them: each batch comes with the count at the time when it was fetched.
 
         Raises:
             EngineAway: the broker can't be reached.
@@ -234,7 +234,7 @@ class Transport:
             decoder=_keep_nothing,
         )
 
-        fetched_in = _poll_without_pause(subscriber, turn)
+        fetched_in = _poll_without_pause(subscriber, rebalances)
 
         async def _receive(message: KafkaMessage) -> None:
             raw: Any = message.raw_message
@@ -266,17 +266,18 @@ class Transport:
                 await admin.close()
 
 
-def _poll_without_pause(subscriber: Any, turn: Callable[[], int]) -> Callable[[], int]:
-    """FastStream's batch subscriber sleeps as long again after a look that found nothing, and an event would wait.
+def _poll_without_pause(subscriber: Any, rebalances: Callable[[], int]) -> Callable[[], int]:
+    """Makes FastStream's batch subscriber poll at once after a poll without records: it would sleep, and an event wait.
 
-    Returns what tells in which turn the latest batch was fetched (one batch is handed on before the next is fetched).
+    Returns a function that gives the count of rebalances when the latest batch was fetched. (A batch is handed on
+    before the next one is fetched.)
     """
-    latest = turn()
+    latest = rebalances()
 
     async def _get_msg(consumer: Any) -> tuple[ConsumerRecord, ...]:
         nonlocal latest
         found = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
-        latest = turn()
+        latest = rebalances()
         return tuple(record for records in found.values() for record in records)
 
     subscriber.get_msg = _get_msg

@@ -17,7 +17,7 @@ from rich.table import Table
 from rathaus.registry import LISTED
 
 if TYPE_CHECKING:
-    from chassis.events.parking import Row, Selection
+    from chassis.events.parking import ParkedSummary, Selection
     from rathaus.operations.installation import Installation
     from rathaus.operations.trace import Step
     from rathaus.operations.verify import Report
@@ -224,13 +224,13 @@ def _selection(subject: str | None, reason: str | None, older: str | None) -> Se
     return Selection(subject, reason, duration(older) if older else None)
 
 
-async def _rows(here: Installation, service: str | None, selection: Selection) -> list[Row]:
+async def _rows(here: Installation, service: str | None, selection: Selection) -> list[ParkedSummary]:
     from rathaus.operations import parked
 
     return [row async for _, row in parked.listed(here, service, selection)]
 
 
-def _print_rows(rows: list[Row], as_json: bool) -> None:
+def _print_rows(rows: list[ParkedSummary], as_json: bool) -> None:
     if as_json:
         print(json.dumps([row.as_json() for row in rows], indent=1))
         return

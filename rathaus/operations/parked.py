@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from chassis.events import parking
-from chassis.events.parking import Row, Selection, parked_events, parked_rows
+from chassis.events.parking import ParkedSummary, Selection, parked_events, parked_rows
 from rathaus.operations.installation import SERVICES, Installation
 
 
 async def listed(
     installation: Installation, service: str | None, selection: Selection
-) -> AsyncIterator[tuple[str, Row]]:
+) -> AsyncIterator[tuple[str, ParkedSummary]]:
     """The parked subjects that are meant, with their service; None: of all services."""
     for name in [service] if service else SERVICES:
         async with installation.database(name) as database:
@@ -38,5 +38,5 @@ async def ask(installation: Installation, service: str | None, selection: Select
     asked = 0
     for name, ids in by_service.items():
         async with installation.database(name) as database:
-            asked += await parking.ask(database, ids, action)
+            asked += await parking.request_action(database, ids, action)
     return asked

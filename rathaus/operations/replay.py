@@ -41,16 +41,16 @@ async def planned(
             committed = await admin.list_consumer_group_offsets(group)
         finally:
             await admin.close()
-    topics = sorted({place.topic for place in committed})
+    topics = sorted({partition.topic for partition in committed})
     if not topics:
         return []
     async with reader(installation.servers, topics) as found:
         spans = await found.spans(since)
     moves = []
-    for place, span in sorted(spans.items()):
-        known = committed.get(place)
+    for partition, span in sorted(spans.items()):
+        known = committed.get(partition)
         target = span.start if offset is None else min(max(offset, span.start), span.end)
-        moves.append(Move(place.topic, place.partition, known.offset if known else None, target))
+        moves.append(Move(partition.topic, partition.partition, known.offset if known else None, target))
     return moves
 
 

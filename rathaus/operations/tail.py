@@ -46,7 +46,7 @@ async def passed(
     async with reader(installation.servers, [topic.name for topic in SERVICES.values()]) as topics:
         spans = await topics.spans(since)
         if since is None and follow:
-            spans = {place: Span(span.end, span.end) for place, span in spans.items()}
+            spans = {partition: Span(span.end, span.end) for partition, span in spans.items()}
         records = topics.follow(spans) if follow else topics.read(spans)
         async for record in records:
             try:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from chassis.aggregates import envelope_of
-from chassis.events.parking import SPAN, Positions
+from chassis.events.positions import PositionStore, position_of
 from chassis.events.reading import reader
 from contracts.envelope import Envelope, EnvelopeError
 from rathaus.operations.installation import SERVICES, Installation
@@ -53,11 +53,13 @@ async def trace(installation: Installation, case: str) -> list[Step]:
     """
     told = await _told(installation, await _id_of(installation, case))
     steps = []
-    places = await _places(installation, {each.envelope.source for each in told.values()})
+    positions = await _positions(installation, {each.envelope.source for each in told.values()})
     for each in told.values():
         envelope = each.envelope
-        place = envelope.epoch * SPAN + envelope.sequence
-        done = tuple(sorted(service for service, known in places.items() if known.get(envelope.source, 0) >= place))
+        position = position_of(envelope)
+        done = tuple(
+            sorted(service for service, known in positions.items() if known.get(envelope.source, 0) >= position)
+        )
         name = envelope.type.split(".")[3]
         steps.append(
             Step(
@@ -110,9 +112,9 @@ async def _said(installation: Installation, case: str) -> AsyncIterator[tuple[En
                         yield envelope_of(topic, row, said)
 
 
-async def _places(installation: Installation, sources: set[str]) -> dict[str, dict[str, int]]:
-    places = {}
+async def _positions(installation: Installation, sources: set[str]) -> dict[str, dict[str, int]]:
+    positions = {}
     for service in SERVICES:
         async with installation.database(service) as database:
-            places[service] = await Positions(database, service).load(sources)
-    return places
+            positions[service] = await PositionStore(database, service).load(sources)
+    return positions

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from chassis.events.parking import SPAN, follows, place_of
+from chassis.events.positions import SEQUENCES_PER_EPOCH, follows, position_of
 from chassis.events.reading import reader
 from contracts.catalogue import EVENTS
 from contracts.envelope import Envelope, EnvelopeError, event_id, source_of
@@ -91,7 +91,7 @@ async def verify(installation: Installation, services: list[str] | None = None) 
 
 
 async def _documents(installation: Installation, service: str, report: Report) -> dict[str, int]:
-    """By source: the place up to which its document says that it was published."""
+    """By source: the position up to which its document says that it was published."""
     published: dict[str, int] = {}
     async with installation.database(service) as database:
         for name in await database.names():
@@ -107,7 +107,7 @@ async def _documents(installation: Installation, service: str, report: Report) -
                     detail = f"sequence {row['sequence']}, published {row['published']}, {len(said)} events kept"
                     report.add(Finding("document", service, source, detail))
                 epochs = [epoch for sequence, epoch in said if sequence <= row["published"]]
-                published[source] = (epochs[-1] if epochs else 0) * SPAN + row["published"]
+                published[source] = (epochs[-1] if epochs else 0) * SEQUENCES_PER_EPOCH + row["published"]
     return published
 
 
@@ -149,15 +149,15 @@ def _read(record: ConsumerRecord, topic: Topic, lines: dict[str, Line], report: 
         return
     yield from _odd(record, envelope, topic, where)
     line = lines.setdefault(envelope.source, Line(partition=record.partition))
-    place = place_of(envelope)
+    position = position_of(envelope)
     if line.partition != record.partition and not line.moved:
         line.moved = f"{where}: also in {line.partition}"
-    if place <= line.last:
+    if position <= line.last:
         report.repeats += 1
         return
-    if not follows(place, line.last):
-        line.holes.append(f"{where}: {envelope.sequence} after {line.last % SPAN}")
-    line.last = place
+    if not follows(position, line.last):
+        line.holes.append(f"{where}: {envelope.sequence} after {line.last % SEQUENCES_PER_EPOCH}")
+    line.last = position
 
 
 def _odd(record: ConsumerRecord, envelope: Envelope, topic: Topic, where: str) -> Iterator[Finding]:
@@ -177,12 +177,17 @@ def _odd(record: ConsumerRecord, envelope: Envelope, topic: Topic, where: str) -
 
 
 def _compared(service: str, published: dict[str, int], lines: dict[str, Line]) -> Iterator[Finding]:
-    for source, place in published.items():
+    for source, position in published.items():
         line = lines.get(source)
-        if not place % SPAN:
+        if not position % SEQUENCES_PER_EPOCH:
             continue  # it never said anything
-        if line is None or line.last < place:
-            reached = line.last % SPAN if line else 0
-            yield Finding("missing_in_topic", service, source, f"published {place % SPAN}, the topic has {reached}")
+        if line is None or line.last < position:
+            reached = line.last % SEQUENCES_PER_EPOCH if line else 0
+            yield Finding(
+                "missing_in_topic",
+                service,
+                source,
+                f"published {position % SEQUENCES_PER_EPOCH}, the topic has {reached}",
+            )
     for source in lines.keys() - published.keys():
         yield Finding("missing_in_database", service, source, "the topic tells of it, no document does")

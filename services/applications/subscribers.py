@@ -23,7 +23,7 @@ from services.applications.handlers import Handlers
 
 def register(service: Service, handlers: Handlers) -> None:
     """Says what is listened to."""
-    on = service.subscriptions.on
+    on = service.event_handlers.on
 
     on(ServicePublished, handlers.offers.on_service_published)
     on(ServiceRetired, handlers.offers.on_service_retired)

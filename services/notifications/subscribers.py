@@ -14,4 +14,4 @@ def subscribe(service: Service, handlers: Handlers) -> None:
     async def _on_decision_made(event: Received[DecisionMade]) -> None:
         await handlers.request_notices(event)
 
-    service.subscriptions.on(DecisionMade, _on_decision_made)
+    service.event_handlers.on(DecisionMade, _on_decision_made)

@@ -17,5 +17,5 @@ def subscribe(service: Service, handlers: Handlers) -> None:
     async def on_application_withdrawn(event: Received[ApplicationWithdrawn]) -> None:
         await handlers.withdraw(event)
 
-    service.subscriptions.on(FeeAssessed, on_fee_assessed)
-    service.subscriptions.on(ApplicationWithdrawn, on_application_withdrawn)
+    service.event_handlers.on(FeeAssessed, on_fee_assessed)
+    service.event_handlers.on(ApplicationWithdrawn, on_application_withdrawn)

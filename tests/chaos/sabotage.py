@@ -18,10 +18,10 @@ from typing import Any
 
 from chassis.aggregates import Received, Store
 from chassis.errors import NotYet
-from chassis.events.delivery import Delivery
-from chassis.events.parking import Parking, Stored
+from chassis.events.consumer import Consumer
+from chassis.events.handlers import EventHandlers
+from chassis.events.parking import ParkingStore, StoredEvent
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.mongo import Update
 from contracts.envelope import Envelope
@@ -29,17 +29,17 @@ from contracts.envelope import Envelope
 
 def commit_first() -> None:
     """Offsets are committed before the work is done: a crash in between loses events."""
-    work = Delivery._until_applied
+    apply = Consumer._apply_until_done
 
-    async def _until_applied(self: Any, records: list[Any]) -> None:
+    async def _apply_until_done(self: Any, records: list[Any]) -> None:
         from aiokafka import TopicPartition  # noqa: PLC0415
 
-        place = TopicPartition(records[0].topic, records[0].partition)
-        await self._commit(place, records[-1].offset + 1)
+        partition = TopicPartition(records[0].topic, records[0].partition)
+        await self._commit(partition, records[-1].offset + 1)
         await asyncio.sleep(0.3)  # the window in which a crash is felt
-        await work(self, records)
+        await apply(self, records)
 
-    Delivery._until_applied = _until_applied  # type: ignore[method-assign]
+    Consumer._apply_until_done = _apply_until_done  # type: ignore[method-assign]
 
 
 def mark_first() -> None:
@@ -85,32 +85,32 @@ def seen_ignored() -> None:
 def sends_reordered() -> None:
     """All events of a subject are sent at once, the last first."""
 
-    async def _round(self: Any, store: Any, turn: list[Any]) -> None:
-        for subject in turn:
+    async def _send_next(self: Any, store: Any, subjects: list[Any]) -> None:
+        for subject in subjects:
             for envelope, data in reversed(subject.waiting):
                 await (await self._transport.send(store.kind.topic, envelope, data))
-            subject.told = [envelope for envelope, _ in subject.waiting]
+            subject.published = [envelope for envelope, _ in subject.waiting]
             subject.acknowledged = subject.waiting[-1][0].sequence
             subject.waiting.clear()
 
-    Relay._round = _round  # type: ignore[method-assign]
+    Relay._send_next = _send_next  # type: ignore[method-assign]
 
 
 def stale_parked() -> None:
     """Whatever was parked once is taken for parked still: its later events are held to be kept there, and aren't."""
     ever: set[str] = set()
-    parked_among = Parking.parked_among
+    parked_among = ParkingStore.parked_among
 
     async def _parked_among(self: Any, sources: Iterable[str]) -> set[str]:
         asked = set(sources)
         ever.update(await parked_among(self, asked))
         return ever & asked
 
-    async def _join(self: Any, document_id: str, stored: Stored) -> bool:
+    async def _append(self: Any, document_id: str, stored: StoredEvent) -> bool:
         return True
 
-    Parking.parked_among = _parked_among  # type: ignore[method-assign]
-    Parking.join = _join  # type: ignore[method-assign]
+    ParkingStore.parked_among = _parked_among  # type: ignore[method-assign]
+    ParkingStore.append = _append  # type: ignore[method-assign]
 
 
 def key_changed(transport: type[Any] = Transport) -> None:
@@ -148,10 +148,10 @@ SABOTAGES: dict[str, Callable[[], None]] = {
 
 def unruly(share: float, seed: int) -> None:
     """A share of the events meets a handler that fails: not yet, after its write, or until it is parked."""
-    on = Subscriptions.on
+    on = EventHandlers.on
     calls: Counter[str] = Counter()
 
-    def _on(self: Subscriptions, event: Any, handler: Any) -> None:
+    def _on(self: EventHandlers, event: Any, handler: Any) -> None:
         async def _failing(received: Received[Any]) -> None:
             mood = random.Random(f"{seed}/{received.envelope.id}").random() / share
             calls[received.envelope.id] += 1
@@ -166,7 +166,7 @@ def unruly(share: float, seed: int) -> None:
 
         on(self, event, _failing)
 
-    Subscriptions.on = _on  # type: ignore[method-assign]
+    EventHandlers.on = _on  # type: ignore[method-assign]
 
 
 def main() -> None:

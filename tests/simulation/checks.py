@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from chassis.events.parking import SPAN
+from chassis.events.positions import SEQUENCES_PER_EPOCH
 from contracts.envelope import Envelope, source_of
 from tests.simulation.database import Document
 from tests.simulation.services import ALPHA, BETA, TOWN, copy_of
@@ -138,7 +138,7 @@ def _check_epochs(told: list[Told]) -> list[str]:
 def _line_of(world: World, name: str, source: str, at: int) -> str | None:
     """The line that the event in a place told."""
     row = world.servers[name].documents(AGGREGATES[name]).get(source.rsplit("/", 1)[1])
-    each = said(world, name, row).get(at % SPAN) if row else None
+    each = said(world, name, row).get(at % SEQUENCES_PER_EPOCH) if row else None
     return each["data"].get("line") if each else None
 
 
@@ -258,7 +258,7 @@ def _check_after_restore(world: World) -> list[str]:
         source = source_of(TOWN, "alpha", item)
         position = world.servers["beta"].documents("positions").get("beta" + source, {}).get("at")
         last = max(said(world, "alpha", row).values(), key=lambda each: (each["epoch"], each["sequence"]), default=None)
-        if last is not None and (position or 0) < last["epoch"] * SPAN + last["sequence"]:
+        if last is not None and (position or 0) < last["epoch"] * SEQUENCES_PER_EPOCH + last["sequence"]:
             found.append(f"item {item[:8]}: beta has read {position}, the last is {last['epoch']}/{last['sequence']}")
         copy = world.servers["beta"].documents("copies").get(copy_of(source), {"state": {"lines": []}})
         missing = set(row["state"]["lines"]) - set(copy["state"]["lines"]) - _optional(world, "beta", source)
@@ -275,8 +275,8 @@ def _check_processes(world: World) -> list[str]:
         if not instance.ready or service is None:
             found.append(f"{instance.name} isn't ready")
             continue
-        delivery = service._delivery
-        kept = set(delivery._partitions) - set(delivery._consumer.assignment())
+        consumer = service._consumer
+        kept = set(consumer.assignment.partitions) - set(consumer.client.assignment())
         if kept:
             found.append(f"{instance.name} keeps {sorted(kept)}, which aren't its own")
         found += [f"{instance.name}: {each} was overdue" for each in service.background.overdue()]

@@ -14,9 +14,13 @@ from aiokafka import TopicPartition
 from chassis import mongo
 from chassis.aggregates import Store
 from chassis.background import Background
-from chassis.events import delivery
-from chassis.events.delivery import Delivery
-from chassis.events.parking import ParkedSubject, Parking, Stored, Trouble
+from chassis.events import partitions
+from chassis.events.applying import ChunkApplier
+from chassis.events.consumer import Consumer
+from chassis.events.parked_drain import ParkedDrain
+from chassis.events.parking import ParkedSubject, ParkingStore, ProcessingFailure, StoredEvent
+from chassis.events.partitions import Assignment
+from chassis.events.processing import read_envelope
 from chassis.events.relay import Relay
 from contracts.envelope import Envelope, Event
 from tests.chaos import sabotage as chaos
@@ -33,60 +37,62 @@ def work_list_unguarded() -> None:
         await store.collection.update_all({"_id": {"$in": [subject.id for subject in group]}}, told)
         return []
 
-    Relay._mark_all_told = _mark  # type: ignore[method-assign]
+    Relay._mark_complete = _mark  # type: ignore[method-assign]
 
 
 def settled_before_saved() -> None:
     """A parked event is taken off before its position is saved."""
 
-    async def _drained_one(self: Delivery, subject: ParkedSubject) -> bool:
+    async def _drain_first(self: ParkedDrain, subject: ParkedSubject) -> bool:
         stored = subject.events[0]
-        envelope = delivery._envelope_of(stored)
+        envelope = read_envelope(stored)
         assert isinstance(envelope, Envelope)
         last = (await self._positions.load([envelope.source])).get(envelope.source)
-        trouble = await self._applied(envelope, stored, last)
-        if trouble is not None:
-            await self.parking.again(subject, trouble)
+        failure = await self._processor.process(envelope, stored, last)
+        if failure is not None:
+            await self._parking.record_failure(subject, failure)
             return False
-        await self.parking.settled(subject)
-        await self._positions.save({envelope.source: stored.at})
+        await self._parking.remove_first(subject)
+        await self._positions.save({envelope.source: stored.position})
         return True
 
-    Delivery._drained_one = _drained_one  # type: ignore[method-assign]
+    ParkedDrain._drain_first = _drain_first  # type: ignore[method-assign]
 
 
 def parked_before_saved() -> None:
     """What was done of a subject isn't saved before its next event is parked."""
 
-    async def _park(self: Delivery, envelope: Envelope, stored: Stored, trouble: Trouble, chunk: Any) -> None:
-        document_id = self.parking.id_of(envelope.source)
-        await self._patiently(lambda: self.parking.park(document_id, envelope.tenant, stored, trouble), "parking")
+    async def _park(
+        self: ChunkApplier, envelope: Envelope, stored: StoredEvent, failure: ProcessingFailure, chunk: Any
+    ) -> None:
+        document_id = self._parking.id_of(envelope.source)
+        await self._retry(lambda: self._parking.park(document_id, envelope.tenant, stored, failure), "parking")
         chunk.parked.add(envelope.source)
 
-    Delivery._park = _park  # type: ignore[method-assign]
+    ChunkApplier._park = _park  # type: ignore[method-assign]
 
 
 def settled_unguarded() -> None:
     """The parked document goes with the last event that was read, though another was added since."""
 
-    settled = Parking.settled
+    remove_first = ParkingStore.remove_first
 
-    async def _settled(self: Parking, subject: ParkedSubject) -> None:
-        await settled(self, subject)
+    async def _settled(self: ParkingStore, subject: ParkedSubject) -> None:
+        await remove_first(self, subject)
         if len(subject.events) <= 1:
             await self.collection.delete({"_id": subject.id})
 
-    Parking.settled = _settled  # type: ignore[method-assign]
+    ParkingStore.remove_first = _settled  # type: ignore[method-assign]
 
 
 def turn_ignored() -> None:
     """Records fetched before a rebalance are handled after it."""
-    on_records = Delivery._on_records
+    on_records = Consumer._on_records
 
-    async def _on_records(self: Delivery, records: Any, turn: int) -> None:
-        await on_records(self, records, self._turn)
+    async def _on_records(self: Consumer, records: Any, _: int) -> None:
+        await on_records(self, records, self.assignment.rebalances)
 
-    Delivery._on_records = _on_records  # type: ignore[method-assign]
+    Consumer._on_records = _on_records  # type: ignore[method-assign]
 
 
 class _NoLock:
@@ -99,14 +105,14 @@ class _NoLock:
 
 def lock_absent() -> None:
     """Parked events of a partition are tried beside its next chunk."""
-    partition = delivery._Partition
+    state = partitions.PartitionState
 
     def _made() -> Any:
-        made = partition()
+        made = state()
         made.lock = _NoLock()  # type: ignore[assignment]
         return made
 
-    delivery._Partition = _made  # type: ignore[assignment, misc]
+    partitions.PartitionState = _made  # type: ignore[assignment, misc]
 
 
 def postpone_unguarded() -> None:
@@ -126,28 +132,36 @@ def postpone_unguarded() -> None:
 def the_client_asked() -> None:
     """What is ours is asked of the client, which names the old partitions while there are none."""
 
-    async def _revoked(self: Delivery, revoked: Iterable[TopicPartition]) -> None:
-        self._turn += 1
-        gone = [self._partitions.pop(each) for each in revoked if each in self._partitions]
-        await delivery._ended(task for partition in gone for task in (partition.task, partition.drain))
+    init = Consumer.__init__
 
-    def _owned(self: Delivery) -> Any:
-        return self._consumer.assignment() if self._broker is not None else frozenset()
+    def _init(self: Consumer, *given: Any, **named: Any) -> None:
+        init(self, *given, **named)
+        self.assignment.asked = self  # type: ignore[attr-defined]
 
-    Delivery.on_partitions_revoked = _revoked  # type: ignore[method-assign]
-    Delivery._owned = property(_owned, lambda self, value: None)  # type: ignore[assignment]
+    async def _revoked(self: Consumer, revoked: Iterable[TopicPartition]) -> None:
+        self.assignment.rebalances += 1
+        states = self.assignment.partitions
+        gone = [states.pop(each) for each in revoked if each in states]
+        await partitions.cancel_and_wait(task for state in gone for task in (state.worker, state.drain))
+
+    def _owned(self: Any) -> Any:
+        return self.asked.client.assignment() if self.asked._broker is not None else frozenset()
+
+    Consumer.__init__ = _init  # type: ignore[method-assign]
+    Consumer.on_partitions_revoked = _revoked  # type: ignore[method-assign]
+    Assignment.owned = property(_owned, lambda self, value: None)  # type: ignore[assignment]
 
 
 def drain_goes_on() -> None:
     """A revocation leaves the drain of parked subjects running."""
 
-    async def _revoked(self: Delivery, _: Iterable[TopicPartition]) -> None:
-        self._turn += 1
-        self._owned = None
-        gone, self._partitions = self._partitions, {}
-        await delivery._ended(partition.task for partition in gone.values())
+    async def _revoke_all(self: Assignment) -> None:
+        self.rebalances += 1
+        self.owned = None
+        gone, self.partitions = self.partitions, {}
+        await partitions.cancel_and_wait(state.worker for state in gone.values())
 
-    Delivery.on_partitions_revoked = _revoked  # type: ignore[method-assign]
+    Assignment.revoke_all = _revoke_all  # type: ignore[method-assign]
 
 
 def verdict_by_id() -> None:
@@ -172,15 +186,15 @@ def leading_ends() -> None:
 def settled_keeps_status() -> None:
     """What comes behind a settled event stays parked for the first one's reason, until somebody asks."""
 
-    async def _settled(self: Parking, subject: ParkedSubject) -> None:
+    async def _settled(self: ParkingStore, subject: ParkedSubject) -> None:
         if subject.events:
-            gone = {"$pull": {"events": {"at": subject.events[0].at}}}
-            as_read = {"_id": subject.id, "asked": subject.asked}
+            gone = {"$pull": {"events": {"at": subject.events[0].position}}}
+            as_read = {"_id": subject.id, "asked": subject.request}
             if not await self.collection.update(as_read, {**gone, "$unset": {"asked": ""}}):
                 await self.collection.update({"_id": subject.id}, gone)
         await self.collection.delete({"_id": subject.id, "events": []})
 
-    Parking.settled = _settled  # type: ignore[method-assign]
+    ParkingStore.remove_first = _settled  # type: ignore[method-assign]
 
 
 def newer_fields_dropped() -> None:

@@ -221,7 +221,7 @@ def alpha(service: Service, process: Process, around: Around) -> None:
         await items.on_due(work, _decide)
 
     service.route(routes)
-    service.subscriptions.on(Echoed, echoed)
+    service.event_handlers.on(Echoed, echoed)
     service.work(items, "remind", remind)
     service.work(items, "review", review)
 
@@ -285,7 +285,7 @@ def beta(service: Service, process: Process, around: Around) -> None:
         await lines.put(event.tenant, place, {"item": event.envelope.subject, "line": event.data.line})
 
     for version in heard_by(newer=around.newer and around.both_versions):
-        service.subscriptions.on(version, noted)
+        service.event_handlers.on(version, noted)
     service.work(copies, "call", call)
     service.work(copies, "check", check)
     service.read_model("lines").on(Noted, keep)

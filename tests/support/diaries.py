@@ -20,10 +20,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.aggregates import Decide, Kind, Received, Signals, Store
 from chassis.clock import Clock, FixedClock, SystemClock
-from chassis.events.delivery import Delivery
+from chassis.events.consumer import Consumer
+from chassis.events.handlers import EventHandlers
 from chassis.events.lease import Lease
 from chassis.events.relay import Relay
-from chassis.events.subscriptions import Subscriptions
 from chassis.events.transport import Transport
 from chassis.mongo import Database, Index
 from chassis.service import Service
@@ -172,15 +172,15 @@ class House:
         """A consumer that copies diaries, or does what `handler` says."""
         database = self.database("reader")
         copies = Store(database, self.kind("copy"), self.clock, Signals(), "reader")
-        subscriptions = Subscriptions()
+        event_handlers = EventHandlers()
 
         async def _copy(event: Received[Any]) -> object:
             return await copies.on_event(event, event.new_id("copy"), written(event.data.line))
 
-        subscriptions.on(self.noted, handler or _copy)
+        event_handlers.on(self.noted, handler or _copy)
         transport = await self.transport("reader")
-        delivery = Delivery("reader", database, subscriptions, transport, self.settings(**changes), clock=self.clock)
-        made = Reader(self, database, copies, delivery)
+        consumer = Consumer("reader", database, event_handlers, transport, self.settings(**changes), clock=self.clock)
+        made = Reader(self, database, copies, consumer)
         self._closing.append(made.stop)
         if start:
             await made.start()
@@ -283,27 +283,27 @@ class Reader:
     house: House
     database: Database
     copies: Store[Diary]
-    delivery: Delivery
+    consumer: Consumer
     running: bool = False
 
     async def start(self) -> None:
         """Joins the group."""
         await self.copies.collection.ensure(self.copies.indexes)
-        await self.delivery.start()
+        await self.consumer.start()
         self.running = True
 
     async def stop(self) -> None:
         """Leaves in good order."""
         if self.running:
             self.running = False
-            await self.delivery.stop()
+            await self.consumer.stop()
 
     async def killed(self) -> None:
         """Vanishes without a commit, as a killed process does (though the broker is told, to save the wait)."""
         self.running = False
-        await self.delivery._background.stop()
-        await self.delivery.on_partitions_revoked(())
-        await self.delivery._disconnect()
+        await self.consumer._background.stop()
+        await self.consumer.on_partitions_revoked(())
+        await self.consumer._disconnect()
 
     async def lines(self, subject: str, tenant: str = TOWN) -> list[str]:
         """What was copied of a diary, in the order of its effects."""
@@ -313,7 +313,7 @@ class Reader:
 
     async def parked(self) -> list[dict[str, Any]]:
         """All parked documents."""
-        return [row async for row in self.delivery.parking.collection.find({})]
+        return [row async for row in self.consumer.parking.collection.find({})]
 
 
 def copy_of(source: str) -> str:

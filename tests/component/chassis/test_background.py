@@ -30,7 +30,7 @@ async def service(house: House) -> AsyncIterator[Service]:
     made = house.service("emitter", background_limit_seconds=0.5, sweep_seconds=0.1)
     store = made.store(house.kind())
     made.work(store, "remind", _nothing)
-    made.subscriptions.on(house.noted, _nothing)
+    made.event_handlers.on(house.noted, _nothing)
     made.read_model("lines").on(house.noted, _nothing)
     made.keeps_files(_nothing)
     house.database("emitter")  # dropped at the end
@@ -103,11 +103,11 @@ async def test_a_task_that_lives_on_without_success_makes_the_service_unready(
 ) -> None:
     assert await _is_ready(service)
     for step, name in (
-        ("chassis.events.relay.Relay._turn", "relay"),
+        ("chassis.events.relay.Relay._publish_all", "relay"),
         ("chassis.work.Workers._look", "workers"),
         ("chassis.sweeping.sweep", "sweeping of files"),
-        ("chassis.events.parking.Parking.counts", "emitter: parked events"),
-        ("chassis.events.delivery.Delivery._lag", "emitter: watch over the consumer"),
+        ("chassis.events.parking.ParkingStore.counts", "emitter: parked events"),
+        ("chassis.events.watchdog.Watchdog.lag", "emitter: watch over the consumer"),
         ("chassis.readmodels.ReadModel._look", "lines: generations"),
         ("chassis.mongo.Collection.update", "lease"),
     ):
@@ -137,7 +137,7 @@ async def test_a_task_that_fails_whenever_it_is_started_makes_the_service_unread
 ) -> None:
     """The lease is taken again and again meanwhile: that is no success of the relay."""
     with monkeypatch.context() as broken:
-        broken.setattr("chassis.events.relay.Relay._turn", _broken)
+        broken.setattr("chassis.events.relay.Relay._publish_all", _broken)
         await wait_until(lambda: service.background.overdue().get("relay", 0) > 2, 20)
     await wait_until(lambda: "relay" not in service.background.overdue(), 20)
 

@@ -101,7 +101,7 @@ class Releases:
             self.applied.append((data.fine_id, release))
 
         for model in models:
-            made.subscriptions.on(model, _on)  # type: ignore[arg-type]
+            made.event_handlers.on(model, _on)  # type: ignore[arg-type]
         self.listeners.append(made)
         return made
 

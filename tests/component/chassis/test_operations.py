@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from chassis.events.parking import PARKED, WAITING, Parking, Stored, Trouble
+from chassis.events.parking import PARKED, WAITING, ParkingStore, ProcessingFailure, StoredEvent
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.envelope import CONTENT_TYPE
@@ -23,7 +23,7 @@ BASE = "/payments/v1/operations/parked"
 @dataclass(frozen=True, slots=True)
 class Door:
     http: httpx.AsyncClient
-    parking: Parking
+    parking: ParkingStore
     issuer: Issuer
 
     def operator(self, scope: str = "operator") -> dict[str, str]:
@@ -39,7 +39,7 @@ async def door(mongo_url: str, tmp_path: Path) -> AsyncIterator[Door]:
     service.verifier = issuer.verifier()
     transport = httpx.ASGITransport(app=service.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        parking = Parking(service.database, "payments", service.clock, service.settings)
+        parking = ParkingStore(service.database, "payments", service.clock, service.settings)
         yield Door(http, parking, issuer)
     await service.peers.close()
     service.database.close()
@@ -51,8 +51,8 @@ async def parked(door: Door, reason: str, status: str = PARKED) -> str:
     source = f"/musterstadt/applications/{uuid4()}"
     value = example.model_dump_json().encode()
     headers = (*envelope.headers(), ("content-type", CONTENT_TYPE.encode()))
-    stored = Stored(1, "rathaus.applications.v1", 3, 17, envelope.key.encode(), headers, value)
-    await door.parking.park(door.parking.id_of(source), "musterstadt", stored, Trouble(status, reason, "why"))
+    stored = StoredEvent(1, "rathaus.applications.v1", 3, 17, envelope.key.encode(), headers, value)
+    await door.parking.park(door.parking.id_of(source), "musterstadt", stored, ProcessingFailure(status, reason, "why"))
     return door.parking.id_of(source)
 
 
@@ -69,7 +69,7 @@ async def test_parked_subjects_are_listed_shown_and_asked_for(door: Door) -> Non
     assert shown["events"][0]["envelope"]["type"].startswith("de.rathaus.")
     asked = await door.http.post(f"{BASE}/replay", json={"ids": [failed]}, headers=door.operator())
     assert (asked.status_code, asked.json()) == (202, {"asked": 1})
-    due = [row["_id"] async for row in door.parking.to_look_at()]
+    due = [row["_id"] async for row in door.parking.due()]
     assert due == [failed], "its owner looks at it next"
 
 

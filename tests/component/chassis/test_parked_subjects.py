@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from chassis.aggregates import Received
 from chassis.errors import NotYet, Rejected
-from chassis.events.parking import DISCARD, PARKED, REPLAY, WAITING, Trouble, ask
+from chassis.events.parking import DISCARD, PARKED, REPLAY, WAITING, ProcessingFailure, request_action
 from tests.support.diaries import House, Reader, a_subject, written
 from tests.support.waiting import wait_until
 
@@ -37,7 +37,7 @@ async def parked_with(reader: Reader, status: str, events: int = 1) -> dict[str,
 
 
 def places(reader: Reader) -> set[TopicPartition]:
-    return set(reader.delivery._consumer.assignment())
+    return set(reader.consumer.client.assignment())
 
 
 async def balanced(*readers: Reader) -> None:
@@ -68,22 +68,22 @@ async def test_between_revocation_and_assignment_nothing_is_ours(house: House, p
         return len(await first.parked()) == house.topic.partitions
 
     await wait_until(_all_parked)
-    revoked, looked = first.delivery.on_partitions_revoked, 0
+    revoked, looked = first.consumer.on_partitions_revoked, 0
 
     async def _revoked_and_looked_at(given: Any) -> None:
         nonlocal looked
         await revoked(given)
         assert places(first), "the client still names them"
-        await first.delivery._look_at_parked()
+        await first.consumer.drain.start_due()
         looked += 1
-        assert first.delivery._partitions == {}
+        assert first.consumer.assignment.partitions == {}
 
-    first.delivery.on_partitions_revoked = _revoked_and_looked_at  # type: ignore[method-assign]
+    first.consumer.on_partitions_revoked = _revoked_and_looked_at  # type: ignore[method-assign]
     second = await house.reader(not_yet)
     await balanced(first, second)
     assert looked
     for reader in (first, second):
-        assert set(reader.delivery._partitions) <= places(reader)
+        assert set(reader.consumer.assignment.partitions) <= places(reader)
 
 
 @pytest.mark.real_database
@@ -132,15 +132,15 @@ async def test_the_look_at_parked_subjects_survives_a_revocation(house: House, p
 
     reader = await house.reader(_count, parked_first_retry_seconds=0.02, parked_longest_retry_seconds=0.02)
     await parked_with(reader, WAITING)
-    task = reader.delivery._background.running[reader.delivery._parked_task]
-    owned = reader.delivery._owned
+    task = reader.consumer._background.running[reader.consumer._parked_task]
+    owned = reader.consumer.assignment.owned
     assert owned is not None
-    await reader.delivery.on_partitions_revoked(owned)
+    await reader.consumer.on_partitions_revoked(owned)
     before = calls
-    await reader.delivery._look_at_parked()
-    assert reader.delivery._partitions == {}
+    await reader.consumer.drain.start_due()
+    assert reader.consumer.assignment.partitions == {}
     assert calls == before
-    await reader.delivery.on_partitions_assigned(owned)
+    await reader.consumer.on_partitions_assigned(owned)
     await wait_until(lambda: calls > before + 1, what="tried again")
     assert not task.done()
 
@@ -170,9 +170,9 @@ async def test_a_discard_asked_for_during_a_replay_is_done(house: House, produce
     row = await parked_with(reader, PARKED)
     entered.clear()
     go.clear()
-    assert await ask(reader.database, [row["_id"]], REPLAY) == 1
+    assert await request_action(reader.database, [row["_id"]], REPLAY) == 1
     await asyncio.wait_for(entered.wait(), 10)
-    assert await ask(reader.database, [row["_id"]], DISCARD) == 1
+    assert await request_action(reader.database, [row["_id"]], DISCARD) == 1
     go.set()
 
     async def _gone() -> bool:
@@ -197,9 +197,9 @@ async def test_a_discard_is_for_the_event_that_was_seen_and_no_other(house: Hous
     entered.clear()
     go.clear()
     broken = False
-    await ask(reader.database, [row["_id"]], REPLAY)
+    await request_action(reader.database, [row["_id"]], REPLAY)
     await asyncio.wait_for(entered.wait(), 10)
-    assert await ask(reader.database, [row["_id"]], DISCARD) == 1
+    assert await request_action(reader.database, [row["_id"]], DISCARD) == 1
     go.set()
 
     async def _both() -> bool:
@@ -220,11 +220,11 @@ async def test_a_verdict_falls_on_the_event_that_was_tried_only(house: House, pr
     await house.said(producer, a_subject(), [1, 2])
     reader = await house.reader(_second_waits)
     row = await parked_with(reader, WAITING, events=2)
-    slow = await reader.delivery.parking.load(row["_id"])
+    slow = await reader.consumer.parking.load(row["_id"])
     assert slow is not None
     first_passes = True
     await parked_with(reader, WAITING, events=1)
-    await reader.delivery.parking.again(slow, Trouble(PARKED, "rejected", "rejected: event 1"))
+    await reader.consumer.parking.record_failure(slow, ProcessingFailure(PARKED, "rejected", "rejected: event 1"))
     [now] = await reader.parked()
     assert (now["status"], now["reason"]) == (WAITING, "not_yet")
     assert now["retry_at"]
@@ -236,15 +236,17 @@ async def test_what_came_before_it_meanwhile_is_first(house: House, producer: AI
     await house.said(producer, subject, [1, 3])
     reader = await house.reader()
     row = await parked_with(reader, WAITING)
-    slow = await reader.delivery.parking.load(row["_id"])
+    slow = await reader.consumer.parking.load(row["_id"])
     assert slow is not None
-    await reader.delivery._background.stop(reader.delivery._parked_task)
+    await reader.consumer._background.stop(reader.consumer._parked_task)
     await house.said(producer, subject, [2])
     await parked_with(reader, WAITING, events=2)
-    await reader.delivery.parking.again(slow, Trouble(WAITING, "hole", "something before it is missing"))
+    await reader.consumer.parking.record_failure(
+        slow, ProcessingFailure(WAITING, "hole", "something before it is missing")
+    )
     [now] = await reader.parked()
     assert now["attempts"] == row["attempts"]
-    await reader.delivery._look_at_parked()
+    await reader.consumer.drain.start_due()
 
     async def _filled() -> bool:
         return await reader.lines(subject) == ["l1", "l2", "l3"] and await reader.parked() == []
@@ -263,13 +265,13 @@ async def test_what_comes_behind_a_settled_event_waits_and_is_not_parked(
     await house.said(producer, a_subject(), [1, 2])
     reader = await house.reader(_refused)
     row = await parked_with(reader, PARKED, events=2)
-    await reader.delivery._background.stop(reader.delivery._parked_task)
-    found = await reader.delivery.parking.load(row["_id"])
+    await reader.consumer._background.stop(reader.consumer._parked_task)
+    found = await reader.consumer.parking.load(row["_id"])
     assert found is not None
-    await reader.delivery.parking.settled(found)  # ... and it is killed here
+    await reader.consumer.parking.remove_first(found)  # ... and it is killed here
     [now] = await reader.parked()
     assert ([event["at"] for event in now["events"]], now["status"]) == ([2], WAITING)
-    assert [each["_id"] async for each in reader.delivery.parking.to_look_at()] == [row["_id"]]
+    assert [each["_id"] async for each in reader.consumer.parking.due()] == [row["_id"]]
 
 
 async def test_a_wish_of_an_older_release_is_carried_out(house: House, producer: AIOKafkaProducer) -> None:

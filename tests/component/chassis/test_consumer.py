@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from chassis import metrics
 from chassis.aggregates import Received
 from chassis.errors import EngineAway, NotYet, OutcomeUnknown, Rejected
-from chassis.events.parking import PARKED, SPAN, WAITING, ask
+from chassis.events.parking import PARKED, WAITING, request_action
+from chassis.events.positions import SEQUENCES_PER_EPOCH
 from contracts.envelope import source_of
 from tests.support.diaries import TOWN, House, Reader, a_subject, copy_of, written
 from tests.support.waiting import wait_until
@@ -87,7 +88,7 @@ async def test_each_subject_is_in_order_while_many_run_side_by_side(house: House
         for subject in subjects:
             await house.said(producer, subject, [sequence])
     reader = await house.reader(start=False)
-    inner = reader.delivery._subscriptions.find(house.noted.type())
+    inner = reader.consumer._handlers.find(house.noted.type())
     assert inner is not None
 
     async def _slowly(event: Received[Any]) -> object:
@@ -100,7 +101,7 @@ async def test_each_subject_is_in_order_while_many_run_side_by_side(house: House
         finally:
             running -= 1
 
-    reader.delivery._subscriptions._handlers[house.noted.type()] = (inner[0], _slowly)
+    reader.consumer._handlers._handlers[house.noted.type()] = (inner[0], _slowly)
     await reader.start()
     await all_committed(house, 300, 30)
     for subject in subjects:
@@ -141,7 +142,7 @@ async def test_a_hole_can_be_accepted(house: House, producer: AIOKafkaProducer) 
     reader = await house.reader()
     [row] = await parked_with(reader, WAITING)
     await all_committed(house, 3)
-    assert await ask(reader.database, [row["_id"]], "discard") == 1
+    assert await request_action(reader.database, [row["_id"]], "discard") == 1
     assert await copied(reader, subject, 3) == ["l1", "l4", "l5"]
 
 
@@ -200,9 +201,9 @@ async def test_what_cannot_be_read_is_parked_and_the_rest_goes_on(
     await all_committed(house, 3)
     [row] = await reader.parked()
     assert (row["status"], row["reason"]) == (PARKED, "undecodable")
-    await ask(reader.database, [row["_id"]], "replay")
+    await request_action(reader.database, [row["_id"]], "replay")
     await wait_until(lambda: _attempted(reader), what="tried again")
-    await ask(reader.database, [row["_id"]], "discard")
+    await request_action(reader.database, [row["_id"]], "discard")
     await nothing_parked(reader)
 
 
@@ -227,7 +228,7 @@ async def test_nothing_is_committed_before_it_is_parked_durably(house: House, pr
     subject = a_subject()
     await house.said(producer, subject, [2])
     reader = await house.reader(start=False)
-    parking = reader.delivery.parking
+    parking = reader.consumer.parking
     inner, tries, let = parking.park, 0, asyncio.Event()
 
     async def _park(*given: Any) -> None:
@@ -298,18 +299,18 @@ async def test_replay_and_discard_are_done_by_the_owner_in_order(house: House, p
     reader = await house.reader(_handler, start=False)
     await reader.start()
     await all_committed(house, 8)
-    ids = {subject: reader.delivery.parking.id_of(source(house, subject)) for subject in (fixed, given_up)}
-    await ask(reader.database, [ids[fixed]], "replay")  # the bug is still there
+    ids = {subject: reader.consumer.parking.id_of(source(house, subject)) for subject in (fixed, given_up)}
+    await request_action(reader.database, [ids[fixed]], "replay")  # the bug is still there
 
     async def _tried() -> bool:
         return any(row["attempts"] == 1 for row in await reader.parked())
 
     await wait_until(_tried)
     assert await reader.lines(fixed) == ["l1"]
-    await ask(reader.database, [ids[given_up]], "discard")
+    await request_action(reader.database, [ids[given_up]], "discard")
     assert await copied(reader, given_up, 3) == ["l1", "l3", "l4"]
     broken = False
-    await ask(reader.database, [ids[fixed]], "replay")
+    await request_action(reader.database, [ids[fixed]], "replay")
     assert await copied(reader, fixed, 4) == lines(4)
     await nothing_parked(reader)
 
@@ -329,7 +330,7 @@ async def test_a_repeat_of_something_done_is_not_discarded_in_place_of_the_culpr
     reader = await house.reader(_handler, start=False)
     await reader.start()
     await all_committed(house, 7)
-    await ask(reader.database, [reader.delivery.parking.id_of(source(house, subject))], "discard")
+    await request_action(reader.database, [reader.consumer.parking.id_of(source(house, subject))], "discard")
     assert await copied(reader, subject, 4) == ["l1", "l2", "l4", "l5"]
     await nothing_parked(reader)
 
@@ -397,16 +398,18 @@ async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everyt
     await wait_until(lambda: gauge._value.get() == 0, what="going on")
     parked = await reader.parked()
     assert len(parked) <= 4
-    await ask(reader.database, [row["_id"] for row in parked], "replay")
+    await request_action(reader.database, [row["_id"] for row in parked], "replay")
     for subject in subjects:
         assert await copied(reader, subject, 1) == lines(1)
 
 
-async def test_a_fault_in_delivery_itself_leaves_no_partition_behind(house: House, producer: AIOKafkaProducer) -> None:
+async def test_a_fault_of_the_consumer_itself_leaves_no_partition_behind(
+    house: House, producer: AIOKafkaProducer
+) -> None:
     subject = a_subject()
     await house.said(producer, subject, [1, 2, 3])
     reader = await house.reader(start=False, delivery_longest_pause_seconds=0.05)
-    inner, faults = reader.delivery._positions.save, 3
+    inner, faults = reader.consumer.positions.save, 3
 
     async def _save(places: dict[str, int]) -> None:
         nonlocal faults
@@ -415,7 +418,7 @@ async def test_a_fault_in_delivery_itself_leaves_no_partition_behind(house: Hous
             raise RuntimeError("a bug of ours")
         await inner(places)
 
-    reader.delivery._positions.save = _save  # type: ignore[method-assign]
+    reader.consumer.positions.save = _save  # type: ignore[method-assign]
     await reader.start()
     await all_committed(house, 3)
     assert await reader.lines(subject) == lines(3)
@@ -499,17 +502,17 @@ async def test_records_fetched_before_a_rebalance_are_dropped_after_it(
 ) -> None:
     """To commit behind them would skip what lay before them and was given up."""
     reader = await house.reader()
-    delivery = reader.delivery
+    consumer = reader.consumer
     subject = a_subject()
     await house.said(producer, subject, [1])
     await copied(reader, subject, 1)
     records = tuple(await house.published())
-    stale = delivery._turn
-    await delivery.on_partitions_revoked([TopicPartition(records[0].topic, records[0].partition)])
-    await delivery._on_records(records, stale)
-    assert delivery._partitions == {}
-    await delivery._on_records(records, delivery._turn)
-    assert len(delivery._partitions) == 1
+    stale = consumer.assignment.rebalances
+    await consumer.on_partitions_revoked([TopicPartition(records[0].topic, records[0].partition)])
+    await consumer._on_records(records, stale)
+    assert consumer.assignment.partitions == {}
+    await consumer._on_records(records, consumer.assignment.rebalances)
+    assert len(consumer.assignment.partitions) == 1
 
 
 async def test_a_graceful_stop_ends_what_was_begun_and_commits_it(house: House, producer: AIOKafkaProducer) -> None:
@@ -548,16 +551,16 @@ async def test_a_stuck_consumer_is_restarted(house: House, producer: AIOKafkaPro
 
     def _hung() -> bool:
         with contextlib.suppress(EngineAway):  # on a busy machine it may be restarted before it hangs
-            reader.delivery._consumer.getmany = _hangs  # as if the client had lost its coordinator in silence
+            reader.consumer.client.getmany = _hangs  # as if the client had lost its coordinator in silence
         return hanging.is_set()
 
     await wait_until(_hung, 20)  # the look under way would still have found what comes
-    consumer = reader.delivery._consumer
+    consumer = reader.consumer.client
     restarts = metrics.CONSUMER_RESTARTS.labels("reader")._value.get()
     await house.said(producer, subject, [2, 3], partition=0)
     assert await copied(reader, subject, 3, 30) == lines(3)
     assert metrics.CONSUMER_RESTARTS.labels("reader")._value.get() > restarts
-    assert reader.delivery._consumer is not consumer
+    assert reader.consumer.client is not consumer
 
 
 # After a restore
@@ -575,8 +578,8 @@ async def test_a_restored_line_is_accepted_and_the_old_one_repeated_does_nothing
     await all_committed(house, 9)
     assert await reader.lines(subject) == ["l1", "l2", "l3", "l4", "l3", "l4", "l5"]
     assert await reader.parked() == []
-    positions = await reader.delivery._positions.load([source(house, subject)])
-    assert positions == {source(house, subject): SPAN + 5}
+    positions = await reader.consumer.positions.load([source(house, subject)])
+    assert positions == {source(house, subject): SEQUENCES_PER_EPOCH + 5}
 
 
 async def test_a_restored_line_with_a_hole_waits(house: House, producer: AIOKafkaProducer) -> None:
