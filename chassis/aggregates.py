@@ -30,11 +30,13 @@ import orjson
 from pydantic import BaseModel, TypeAdapter
 
 from chassis import context, metrics
+from chassis.change import Change, Transition
 from chassis.clock import Clock
 from chassis.errors import (
     ConfigurationError,
     Conflict,
     DuplicateKey,
+    Failure,
     Gone,
     IdempotencyKeyReused,
     NotFound,
@@ -48,6 +50,20 @@ from contracts.envelope import MAX_DATA_BYTES, Envelope, Event, event_id, id_of,
 from contracts.topics import Topic
 
 log = get_logger(__name__)
+
+__all__ = [
+    "Answer",
+    "Change",
+    "Kind",
+    "Received",
+    "Request",
+    "Signals",
+    "Snapshot",
+    "Store",
+    "Transition",
+    "Work",
+    "envelope_of",
+]
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -154,12 +170,6 @@ class Work(Generic[S]):
     snapshot: Snapshot[S]
 
 
-Decided = tuple[S | None, Sequence[Event]]
-"""The new state (None deletes) and what happened."""
-Decide = Callable[[S | None], Decided[S]]
-"""Pure. Gets None where there is no such aggregate yet."""
-
-
 class _Conflict(Exception):
     """Another writer was first."""
 
@@ -254,13 +264,40 @@ class Store(Generic[S]):
         return [envelope_of(self.kind.topic, found, said) for said in found.get("events", [])] if found else []
 
     # Writing
+    #
+    # The transition of `on_…` gets the state of an aggregate that exists; that of `upsert_on_…` gets None where there
+    # is none yet. All get the present instant of the service's clock, and may be called again after a write race.
 
-    async def on_event(self, event: Received[Any], aggregate_id: str, decide: Decide[S]) -> Snapshot[S] | None:
-        """Applies an event once: a repetition changes nothing, a conflict is tried again.
+    async def on_event(
+        self,
+        event: Received[Any],
+        aggregate_id: str,
+        transition: Transition[S],
+        *,
+        if_missing: Failure | None = None,
+    ) -> Snapshot[S] | None:
+        """Applies an event once to an aggregate that exists: a repetition changes nothing, a conflict is tried again.
 
-        `decide` gets None where the aggregate doesn't exist, and may raise NotYet or Rejected.
-        Returns the aggregate as it is now, or None where the event was a repetition.
+        Does nothing where the aggregate was deleted. `transition` may raise NotYet or Rejected.
+        Returns the aggregate as it is now, or None where nothing was done.
+
+        Raises:
+            if_missing: there is no such aggregate yet; where it is None, the event is passed over.
         """
+
+        def _guarded(state: S | None, now: datetime) -> Change[S | None]:
+            if state is not None:
+                return transition(state, now)
+            if if_missing is not None:
+                raise if_missing
+            return Change(None)
+
+        return await self.upsert_on_event(event, aggregate_id, _guarded)
+
+    async def upsert_on_event(
+        self, event: Received[Any], aggregate_id: str, transition: Transition[S | None]
+    ) -> Snapshot[S] | None:
+        """Applies an event once to an aggregate that it may bring into being. Otherwise as `on_event`."""
         position = [event.envelope.epoch, event.envelope.sequence]
         subject = f"{event.envelope.stream}/{event.envelope.subject}"  # ids are unique within a stream only
 
@@ -269,12 +306,12 @@ class Store(Generic[S]):
             if found and position <= list(found.get("seen", {}).get(subject, [-1, 0])):
                 return None
             deleted = found is not None and "state" not in found
-            decided: Decided[S] = (None, ()) if deleted else decide(self._state(found))
-            return await self._write(event.tenant, aggregate_id, found, decided, {f"seen.{subject}": position})
+            change = Change(None) if deleted else transition(self._state(found), self._clock.now())
+            return await self._write(event.tenant, aggregate_id, found, change, {f"seen.{subject}": position})
 
         return await self._retried(_once)
 
-    async def on_due(self, work: Work[S], decide: Decide[S]) -> Snapshot[S] | None:
+    async def on_due(self, work: Work[S], transition: Transition[S]) -> Snapshot[S] | None:
         """Records what came of due work, if it is still due; None where somebody else did it already."""
         tenant, aggregate_id = work.snapshot.tenant, work.snapshot.id
 
@@ -282,7 +319,10 @@ class Store(Generic[S]):
             found = await self._load(tenant, aggregate_id)
             if not found or found.get("due", {}).get(work.name, {}).get("at") != work.at:
                 return None
-            return await self._write(tenant, aggregate_id, found, decide(self._state(found)), {})
+            state = self._state(found)
+            if state is None:
+                return None
+            return await self._write(tenant, aggregate_id, found, transition(state, self._clock.now()), {})
 
         return await self._retried(_once)
 
@@ -291,22 +331,40 @@ class Store(Generic[S]):
         request: Request,
         tenant: str,
         aggregate_id: str,
-        decide: Decide[S],
+        transition: Transition[S],
         answer: Callable[[Snapshot[S]], Answer],
     ) -> Answer:
-        """Carries out an HTTP request once; a repetition gets the same answer.
+        """Carries out an HTTP request once on an aggregate that exists; a repetition gets the same answer.
 
-        `decide` gets None where the aggregate doesn't exist (it may raise NotFound). A deleting request's `answer`
-        gets the last state.
+        A deleting request's `answer` gets the last state.
 
         Raises:
+            NotFound: there is no such aggregate.
+            Gone: it was deleted.
             IdempotencyKeyReused: the key came with another body before.
             PreconditionFailed: `request.expected` isn't the present version.
             Conflict: another writer was first: read again, then repeat with the same key.
             OutcomeUnknown: the database didn't answer; repeat with the same key.
         """
+
+        def _guarded(state: S | None, now: datetime) -> Change[S | None]:
+            if state is None:
+                raise NotFound(f"no such {self.kind.name}", id=aggregate_id)
+            return transition(state, now)
+
+        return await self.upsert_on_request(request, tenant, aggregate_id, _guarded, answer)
+
+    async def upsert_on_request(
+        self,
+        request: Request,
+        tenant: str,
+        aggregate_id: str,
+        transition: Transition[S | None],
+        answer: Callable[[Snapshot[S]], Answer],
+    ) -> Answer:
+        """Carries out an HTTP request once on an aggregate that it may bring into being. Otherwise as `on_request`."""
         try:
-            return await self._request_once(request, tenant, aggregate_id, decide, answer)
+            return await self._request_once(request, tenant, aggregate_id, transition, answer)
         except _Conflict:
             # A second delivery of the same request may have been the other writer.
             found = await self._load(tenant, aggregate_id)
@@ -322,7 +380,7 @@ class Store(Generic[S]):
         request: Request,
         tenant: str,
         aggregate_id: str,
-        decide: Decide[S],
+        transition: Transition[S | None],
         answer: Callable[[Snapshot[S]], Answer],
     ) -> Answer:
         found = await self._load(tenant, aggregate_id)
@@ -334,9 +392,9 @@ class Store(Generic[S]):
         if request.expected is not None and (found is None or found["version"] != request.expected):
             self._changed(aggregate_id)
         before = self._state(found)
-        state, events = decide(before)
+        change = transition(before, self._clock.now())
         version = (found["version"] if found else 0) + 1
-        shown = state if state is not None else before
+        shown = change.state if change.state is not None else before
         if shown is None:
             raise NotFound(f"no such {self.kind.name}", id=aggregate_id)
         given = answer(Snapshot(tenant, aggregate_id, version, shown))
@@ -349,7 +407,7 @@ class Store(Generic[S]):
             "etag": given.etag,
             "location": given.location,
         }
-        await self._write(tenant, aggregate_id, found, (state, events), {}, entry)
+        await self._write(tenant, aggregate_id, found, change, {}, entry)
         return replace(given, body=orjson.loads(body))  # as a repetition will see it
 
     def _changed(self, aggregate_id: str) -> NoReturn:
@@ -395,11 +453,11 @@ class Store(Generic[S]):
         tenant: str,
         aggregate_id: str,
         found: Document | None,
-        decided: Decided[S],
+        change: Change[S | None],
         extra: Mapping[str, Any],
         request: Document | None = None,
     ) -> Snapshot[S] | None:
-        state, events = decided
+        state, events = change
         before: Document = (found or {}).get("state", {})
         dumped: Document = {} if state is None else self._adapter.dump_python(state, mode="json")
         if found is None and state is None:
@@ -478,9 +536,9 @@ class Store(Generic[S]):
             push["events"] = {"$each": said}
         if request:
             push["requests"] = {"$each": [request], "$slice": -REQUESTS_KEPT}
-        change: Document = {"$set": marks} | ({"$unset": unset} if unset else {}) | ({"$push": push} if push else {})
+        operators: Document = {"$set": marks} | ({"$unset": unset} if unset else {}) | ({"$push": push} if push else {})
         where = {"_id": found["_id"], "tenant": found["tenant"], "version": found["version"]}
-        if not await self.collection.update(where, change):
+        if not await self.collection.update(where, operators):
             raise _Conflict
 
     def _drops(self, name: str, state: Document) -> bool:

@@ -96,15 +96,14 @@ class Handlers:
 
     async def _sign_in(self, tenant: str, command: SignIn, request: Request) -> None:
         found = await self._stores.accounts.get(tenant, command.account_id)
-        now = self._clock.now()
-        if found and accounts.sign_in(found.state, command, now)[0] == found.state:
+        if found and accounts.sign_in(found.state, command, self._clock.now()).state == found.state:
             return
         try:
-            await self._stores.accounts.on_request(
+            await self._stores.accounts.upsert_on_request(
                 request,
                 tenant,
                 command.account_id,
-                lambda state: accounts.sign_in(state, command, now),
+                lambda state, now: accounts.sign_in(state, command, now),
                 lambda _: Answer(204, None),
             )
         except Conflict:
@@ -115,12 +114,11 @@ class Handlers:
 
     async def appoint_staff(self, tenant: str, command: Appoint, request: Request) -> Answer:
         """Sets the roles of a member of staff."""
-        now = self._clock.now()
-        return await self._stores.staff.on_request(
+        return await self._stores.staff.upsert_on_request(
             request,
             tenant,
             staff.document_id(tenant, command.staff_id),
-            lambda state: staff.appoint(state, command, now),
+            lambda state, now: staff.appoint(state, command, now),
             lambda made: Answer(200, staff_shown(made.state), made.etag),
         )
 
@@ -149,13 +147,12 @@ class Handlers:
             raise taken
         secret = await self._hash(wanted.secret) if wanted.secret else None
         command = Admit(wanted.client_id, wanted.scopes, secret, wanted.active)
-        now = self._clock.now()
         try:
-            return await self._stores.clients.on_request(
+            return await self._stores.clients.upsert_on_request(
                 request,
                 tenant,
                 clients.document_id(wanted.client_id),
-                lambda state: clients.admit(state, command, now),
+                lambda state, now: clients.admit(state, command, now),
                 lambda made: Answer(200, client_shown(made.state), made.etag),
             )
         except NotFound:
