@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import UnionType
@@ -34,7 +34,6 @@ from chassis.change import Change, Transition
 from chassis.clock import Clock
 from chassis.errors import (
     ConfigurationError,
-    Conflict,
     DuplicateKey,
     Failure,
     Gone,
@@ -43,6 +42,7 @@ from chassis.errors import (
     NotYet,
     OutcomeUnknown,
     PreconditionFailed,
+    WriteConflict,
 )
 from chassis.logging import get_logger
 from chassis.mongo import Database, Document, Filter, Index, utc_floor
@@ -65,11 +65,13 @@ __all__ = [
     "envelope_of",
 ]
 
+R = TypeVar("R")
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
-REQUESTS_KEPT = 20
-CONFLICT_RETRIES = 50
+MAX_REQUESTS_KEPT = 20
+MAX_WRITE_TRIES = 50
+"""Of one write, as long as other writers are first."""
 _NO_EVENTS = {"events": 0}
 
 
@@ -168,10 +170,6 @@ class Work(Generic[S]):
     at: datetime
     attempts: int
     snapshot: Snapshot[S]
-
-
-class _Conflict(Exception):
-    """Another writer was first."""
 
 
 class Signals:
@@ -276,7 +274,7 @@ class Store(Generic[S]):
         *,
         if_missing: Failure | None = None,
     ) -> Snapshot[S] | None:
-        """Applies an event once to an aggregate that exists: a repetition changes nothing, a conflict is tried again.
+        """Applies an event once to an aggregate that exists: a repetition changes nothing, a write race is tried again.
 
         Does nothing where the aggregate was deleted. `transition` may raise NotYet or Rejected.
         Returns the aggregate as it is now, or None where nothing was done.
@@ -309,7 +307,7 @@ class Store(Generic[S]):
             change = Change(None) if deleted else transition(self._state(found), self._clock.now())
             return await self._write(event.tenant, aggregate_id, found, change, {f"seen.{subject}": position})
 
-        return await self._retried(_once)
+        return await self._recorded(_once)
 
     async def on_due(self, work: Work[S], transition: Transition[S]) -> Snapshot[S] | None:
         """Records what came of due work, if it is still due; None where somebody else did it already."""
@@ -324,7 +322,7 @@ class Store(Generic[S]):
                 return None
             return await self._write(tenant, aggregate_id, found, transition(state, self._clock.now()), {})
 
-        return await self._retried(_once)
+        return await self._recorded(_once)
 
     async def on_request(
         self,
@@ -343,7 +341,7 @@ class Store(Generic[S]):
             Gone: it was deleted.
             IdempotencyKeyReused: the key came with another body before.
             PreconditionFailed: `request.expected` isn't the present version.
-            Conflict: another writer was first: read again, then repeat with the same key.
+            WriteConflict: other writers were first, each time: repeat with the same key.
             OutcomeUnknown: the database didn't answer; repeat with the same key.
         """
 
@@ -363,17 +361,13 @@ class Store(Generic[S]):
         answer: Callable[[Snapshot[S]], Answer],
     ) -> Answer:
         """Carries out an HTTP request once on an aggregate that it may bring into being. Otherwise as `on_request`."""
-        try:
+
+        async def _once() -> Answer:
+            # After a race the next round tells whether a second delivery of the same request was the other writer, and
+            # whether the version named by If-Match is still the present one.
             return await self._request_once(request, tenant, aggregate_id, transition, answer)
-        except _Conflict:
-            # A second delivery of the same request may have been the other writer.
-            found = await self._load(tenant, aggregate_id)
-            repeated = self._repeated(found, request)
-            if repeated is not None:
-                return repeated
-            if request.expected is not None:
-                self._changed(aggregate_id)
-            raise Conflict("somebody else changed it at the same time: try again", id=aggregate_id) from None
+
+        return await self._repeated_while(_once, WriteConflict)
 
     async def _request_once(
         self,
@@ -423,21 +417,26 @@ class Store(Generic[S]):
             return Answer(entry["status"], orjson.loads(entry["body"]), entry["etag"], entry["location"])
         return None
 
-    async def _retried(self, attempt: Callable[[], Any]) -> Snapshot[S] | None:
-        conflict = True
-        for _ in range(CONFLICT_RETRIES):
+    async def _recorded(self, attempt: Callable[[], Awaitable[Snapshot[S] | None]]) -> Snapshot[S] | None:
+        """A write for an event or due work: nobody waits for an answer, so an unknown outcome is tried again, too."""
+        try:
+            # After an unknown outcome the next round's read tells whether it was written.
+            return await self._repeated_while(attempt, WriteConflict, OutcomeUnknown)
+        except WriteConflict:
+            raise NotYet(f"{self.kind.name}: others write it all the time, or its id is another town's") from None
+
+    async def _repeated_while(self, attempt: Callable[[], Awaitable[R]], *passing: type[Failure]) -> R:
+        """Repeats a write that one of these failures ended: at once, a bounded number of times. Raises the last one."""
+        tries = 1
+        while True:
             try:
-                result: Snapshot[S] | None = await attempt()
-            except (_Conflict, OutcomeUnknown) as error:
-                # After an unknown outcome the next round's read tells whether it was written.
-                conflict = isinstance(error, _Conflict)
+                return await attempt()
+            except passing:
                 metrics.WRITE_CONFLICTS.labels(self._service, self.kind.name).inc()
-                await asyncio.sleep(0)
-            else:
-                return result
-        if conflict:
-            raise NotYet(f"{self.kind.name}: others write it all the time, or its id is another town's")
-        raise OutcomeUnknown(f"{self.kind.name}: no write got through")
+                if tries >= MAX_WRITE_TRIES:
+                    raise
+            tries += 1
+            await asyncio.sleep(0)
 
     async def _load(self, tenant: str, aggregate_id: str) -> Document | None:
         return await self.collection.find_one({"_id": aggregate_id, "tenant": tenant}, _NO_EVENTS)
@@ -512,7 +511,7 @@ class Store(Generic[S]):
         try:
             await self.collection.insert(document)
         except DuplicateKey:
-            raise _Conflict from None
+            raise _write_conflict(aggregate_id) from None
 
     async def _update(
         self,
@@ -535,11 +534,11 @@ class Store(Generic[S]):
         if said:
             push["events"] = {"$each": said}
         if request:
-            push["requests"] = {"$each": [request], "$slice": -REQUESTS_KEPT}
+            push["requests"] = {"$each": [request], "$slice": -MAX_REQUESTS_KEPT}
         operators: Document = {"$set": marks} | ({"$unset": unset} if unset else {}) | ({"$push": push} if push else {})
         where = {"_id": found["_id"], "tenant": found["tenant"], "version": found["version"]}
         if not await self.collection.update(where, operators):
-            raise _Conflict
+            raise _write_conflict(found["_id"])
 
     def _drops(self, name: str, state: Document) -> bool:
         """Whether a field is to go. One that only a newer release knows stays: both may run, in a rolling update."""
@@ -639,6 +638,10 @@ class Store(Generic[S]):
             "due_at": min([*others, utc_floor(until)]),
         }
         return await self.collection.update(where, {"$set": marks})
+
+
+def _write_conflict(aggregate_id: str) -> WriteConflict:
+    return WriteConflict("somebody else changed it at the same time: try again", id=aggregate_id)
 
 
 def envelope_of(topic: Topic, document: Document, said: Document) -> tuple[Envelope, dict[str, Any]]:

@@ -25,7 +25,7 @@ from chassis import chance, context, metrics
 from chassis.aggregates import Received
 from chassis.background import Background
 from chassis.clock import Clock, SystemClock
-from chassis.errors import EngineAway, Failure, NotFound, NotYet
+from chassis.errors import Away, EngineAway, Failure, NotFound, NotYet
 from chassis.events.parking import (
     HOLE,
     PARKED,
@@ -385,7 +385,7 @@ class Delivery(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         while True:
             try:
                 await handler(event)
-            except EngineAway as away:
+            except Away as away:
                 log.warning("waiting for an engine", reason=away.detail)
             except (NotYet, NotFound) as error:
                 return Trouble(WAITING, "not_yet", f"{error.code}: {error.detail}")

@@ -18,7 +18,7 @@ from enum import Enum
 from pydantic import TypeAdapter
 
 from chassis.change import Change
-from chassis.errors import Conflict, Failure, Forbidden, NotFound
+from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from contracts.applications import DocumentKind, ProceduralLaw
 from contracts.notifications import (
     AnnouncementFailed,
@@ -37,7 +37,7 @@ from services.notifications.rules import AnnouncementRule, rule_for, rule_named
 MEDIA_TYPE = "application/pdf"
 
 
-class ProvisionEnded(Failure):
+class ProvisionEnded(Refusal):
     """The notice was not fetched in time, so that it can't be fetched here any more (VwVfG § 41 (2a) sentence 4)."""
 
     status = 410

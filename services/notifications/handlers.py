@@ -6,14 +6,11 @@ from datetime import datetime
 
 from chassis.aggregates import Answer, Change, Received, Request, Snapshot, Work
 from chassis.clock import Clock
-from chassis.errors import Conflict
 from contracts import datarefs
 from contracts.applications import Addressee, DecisionMade
 from services.notifications import domain
 from services.notifications.domain import Document, Notice, Reader
 from services.notifications.store import Notices
-
-_RETRIEVAL_ATTEMPTS = 10
 
 
 class Handlers:
@@ -59,22 +56,16 @@ class Handlers:
             NotFound, Forbidden, ProvisionEnded: see `domain.retrieve`.
             OutcomeUnknown: the database didn't answer; the document must not be given out.
         """
-        for _ in range(_RETRIEVAL_ATTEMPTS):
-            found = await self._store.require(tenant, notice_id)
-            if not domain.retrieve(found.state, reader, self._clock.now()).events:
-                return
-            try:
-                await self._store.on_request(
-                    request,
-                    tenant,
-                    notice_id,
-                    lambda notice, now: domain.retrieve(notice, reader, now),
-                    lambda _: Answer(200, None),
-                )
-            except Conflict:
-                continue
+        found = await self._store.require(tenant, notice_id)
+        if not domain.retrieve(found.state, reader, self._clock.now()).events:
             return
-        raise Conflict("somebody else changed it at the same time: try again", id=notice_id)
+        await self._store.on_request(
+            request,
+            tenant,
+            notice_id,
+            lambda notice, now: domain.retrieve(notice, reader, now),
+            lambda _: Answer(200, None),
+        )
 
 
 def _notice_of(event: Received[DecisionMade], addressee: Addressee, notice_id: str, now: datetime) -> Notice:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from chassis.aggregates import Answer, Change, Received, Request, Snapshot, Transition, Work
-from chassis.errors import Conflict
+from chassis.aggregates import Answer, Change, Received, Request, Snapshot, Work
 from chassis.mongo import utc_floor
 from contracts.applications import ApplicationWithdrawn, FeeAssessed
 from services.payments.domain import demands
@@ -14,7 +13,6 @@ from services.payments.domain.demands import Demand, StartAttempt, Town, Word
 from services.payments.settings import Settings
 from services.payments.store import Demands
 
-_TRIES = 10
 _GRACE = timedelta(seconds=1)
 
 
@@ -65,7 +63,7 @@ class Handlers:
             own = after.state.attempt(command.attempt_id)
             return Answer(202, {"attempt_id": (own or after.state.live_attempts[0]).attempt_id})
 
-        given = await self._requested(
+        given = await self._store.on_request(
             request, tenant, demand_id, lambda demand, now: demands.start_attempt(demand, command, now), _answer
         )
         return str(given.body["attempt_id"])
@@ -99,24 +97,7 @@ class Handlers:
             may(demand)
             return demands.hurry(demand, now)
 
-        return await self._requested(request, tenant, demand_id, _hurry, answer)
-
-    async def _requested(
-        self,
-        request: Request,
-        tenant: str,
-        demand_id: str,
-        transition: Transition[Demand],
-        answer: Callable[[Snapshot[Demand]], Answer],
-    ) -> Answer:
-        """Workers write to demands all the time: meeting one of them is no reason to bother the caller."""
-        for _ in range(_TRIES):
-            try:
-                return await self._store.on_request(request, tenant, demand_id, transition, answer)
-            except Conflict as conflict:
-                if type(conflict) is not Conflict:
-                    raise
-        raise Conflict("somebody else changed it at the same time: try again", id=demand_id)
+        return await self._store.on_request(request, tenant, demand_id, _hurry, answer)
 
     # Due work
 

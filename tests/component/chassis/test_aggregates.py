@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 
 from chassis import context
 from chassis.aggregates import (
-    CONFLICT_RETRIES,
-    REQUESTS_KEPT,
+    MAX_REQUESTS_KEPT,
+    MAX_WRITE_TRIES,
     Answer,
     Change,
     Kind,
@@ -25,7 +25,6 @@ from chassis.aggregates import (
     Transition,
 )
 from chassis.errors import (
-    Conflict,
     DuplicateKey,
     EngineAway,
     Gone,
@@ -34,6 +33,7 @@ from chassis.errors import (
     NotYet,
     OutcomeUnknown,
     PreconditionFailed,
+    WriteConflict,
 )
 from chassis.mongo import Collection, Index, TenantCollection
 from contracts.envelope import MAX_DATA_BYTES
@@ -134,7 +134,7 @@ async def test_events_from_many_sources_at_once_are_all_applied_once(house: Hous
     assert found.version == 12
 
 
-async def test_an_event_between_load_and_save_of_a_request_is_a_conflict(
+async def test_a_request_is_tried_again_after_a_write_race_unless_it_named_a_version(
     house: House, store: Store[Diary], wrapped: Wrapped
 ) -> None:
     target = a_subject()
@@ -144,14 +144,28 @@ async def test_an_event_between_load_and_save_of_a_request_is_a_conflict(
         await store.upsert_on_event(received(house, a_subject(), 1), target, written("other"))
 
     wrapped.before = _other
-    with pytest.raises(Conflict):
-        await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
+    await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
     wrapped.before = _other
     with pytest.raises(PreconditionFailed):
-        await store.upsert_on_request(request("key-00000003", expected=2), TOWN, target, written("third"), shown)
-    # Read again and repeated with the same key, it works.
-    await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
-    assert (await store.require(TOWN, target)).state.lines == ("first", "other", "other", "second")
+        await store.upsert_on_request(request("key-00000003", expected=3), TOWN, target, written("third"), shown)
+    assert (await store.require(TOWN, target)).state.lines == ("first", "other", "second", "other")
+
+
+async def test_a_request_that_always_meets_other_writers_is_refused_in_the_end(
+    store: Store[Diary], wrapped: Wrapped
+) -> None:
+    target, tries = a_subject(), 0
+    await store.upsert_on_request(request(), TOWN, target, written("first"), shown)
+
+    async def _never(*_: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        return False
+
+    wrapped.update = _never  # type: ignore[assignment]
+    with pytest.raises(WriteConflict) as refused:
+        await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
+    assert (refused.value.status, tries) == (409, MAX_WRITE_TRIES)
 
 
 async def test_the_same_request_twice_at_once_is_one(store: Store[Diary]) -> None:
@@ -179,14 +193,14 @@ async def test_a_request_decided_on_an_older_version_is_refused(store: Store[Dia
 async def test_a_repeated_request_gets_the_same_answer_whatever_came_between(store: Store[Diary]) -> None:
     target = a_subject()
     first = await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
-    for number in range(REQUESTS_KEPT - 1):
+    for number in range(MAX_REQUESTS_KEPT - 1):
         await store.upsert_on_request(request(f"other-{number:08}"), TOWN, target, written("more"), shown)
     again = await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
     assert again == first
-    assert len((await raw(store, target))["requests"]) == REQUESTS_KEPT
+    assert len((await raw(store, target))["requests"]) == MAX_REQUESTS_KEPT
     # The memory is bounded: one more, and the first is forgotten.
     await store.upsert_on_request(request("other-last"), TOWN, target, written("more"), shown)
-    assert len((await raw(store, target))["requests"]) == REQUESTS_KEPT
+    assert len((await raw(store, target))["requests"]) == MAX_REQUESTS_KEPT
     assert (await store.upsert_on_request(request(), TOWN, target, written("a"), shown)) != first
 
 
@@ -468,7 +482,7 @@ async def test_writes_that_never_get_through_end_as_unknown(
     wrapped.insert = _always  # type: ignore[method-assign]
     with pytest.raises(EngineAway):
         await store.upsert_on_event(received(house, a_subject(), 1), a_subject(), written("x"))
-    assert tries == CONFLICT_RETRIES
+    assert tries == MAX_WRITE_TRIES
 
 
 # What may be said
@@ -572,7 +586,7 @@ async def test_a_town_never_finds_anothers_aggregate(house: House, store: Store[
     assert await store.get(OTHER_TOWN, target) is None
     assert await store.find(OTHER_TOWN, {"tenant": TOWN}) == []
     assert await store.events(OTHER_TOWN, target) == []
-    with pytest.raises((NotFound, Conflict)):
+    with pytest.raises((NotFound, WriteConflict)):
         await store.upsert_on_request(request("key-00000002"), OTHER_TOWN, target, noting(house, "b"), shown)
     with pytest.raises(NotYet):  # parked as waiting, rather than in the way of everything
         await store.upsert_on_event(received(house, a_subject(), 1, tenant=OTHER_TOWN), target, noting(house, "b"))

@@ -13,7 +13,7 @@ import pytest
 
 from chassis.aggregates import Change, Signals, Store, Work
 from chassis.clock import FixedClock
-from chassis.errors import EngineAway, NotYet
+from chassis.errors import EngineAway, NotYet, PeerAway
 from chassis.work import Duty, Worker, Workers
 from tests.support.diaries import TOWN, Diary, House, a_subject, in_a_while, received
 from tests.support.waiting import wait_until
@@ -135,7 +135,9 @@ async def test_a_crash_between_the_call_outside_and_the_write_repeats_the_same_c
     assert len(await desk.store.events(TOWN, subject)) == 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), NotYet("later"), EngineAway("away"), None], ids=str)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), NotYet("later"), EngineAway("away"), PeerAway("away"), None], ids=str
+)
 async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
     desk: Desk, error: Exception | None
 ) -> None:
@@ -169,7 +171,9 @@ async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
 
 
 @pytest.mark.parametrize(
-    ("error", "least", "most"), [(EngineAway("away"), 24, 36), (NotYet("later"), 200, 400)], ids=str
+    ("error", "least", "most"),
+    [(EngineAway("away"), 24, 36), (PeerAway("away"), 24, 36), (NotYet("later"), 200, 400)],
+    ids=str,
 )
 async def test_what_was_away_for_long_is_looked_for_more_often(
     desk: Desk, error: Exception, least: float, most: float
