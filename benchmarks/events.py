@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import REGISTRY
 
 from benchmarks.figures import Row, percentile
-from chassis.aggregates import Answer, Kind, Received, Request, Snapshot, Store
+from chassis.aggregates import Answer, Change, Kind, Received, Request, Snapshot, Store
 from chassis.mongo import Update
 from chassis.service import Service
 from chassis.settings import ServiceSettings
@@ -52,13 +53,13 @@ def said(subject: str) -> PaymentFailed:
 async def say(store: Store[Counter], subject: str, events: int = 1) -> None:
     """One request that says events."""
 
-    def _decide(before: Counter | None) -> tuple[Counter, list[PaymentFailed]]:
-        return Counter((before or Counter()).count + 1), [said(subject)] * events
+    def _counted(before: Counter | None, _: datetime) -> Change[Counter]:
+        return Change(Counter((before or Counter()).count + 1), (said(subject),) * events)
 
     def _answer(snapshot: Snapshot[Counter]) -> Answer:
         return Answer(201, {"count": snapshot.state.count})
 
-    await store.on_request(Request("bench", "POST /", str(uuid4()), ""), TENANT, subject, _decide, _answer)
+    await store.upsert_on_request(Request("bench", "POST /", str(uuid4()), ""), TENANT, subject, _counted, _answer)
 
 
 class Pair:
@@ -80,7 +81,9 @@ class Pair:
         if event.envelope.subject not in self.mine:
             return
         self.delays.append(time.time() - event.envelope.time.timestamp())
-        await self.hearing.on_event(event, event.new_id("mirror"), lambda s: (Counter((s or Counter()).count + 1), ()))
+        await self.hearing.upsert_on_event(
+            event, event.new_id("mirror"), lambda state, _: Change(Counter((state or Counter()).count + 1))
+        )
         self.heard[event.envelope.subject] = self.heard.get(event.envelope.subject, 0) + 1
         if waiting := self.awaited.pop(event.envelope.subject, None):
             waiting.set_result(None)

@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from chassis import chance
-from chassis.errors import EngineAway, NotAuthenticated
+from chassis.errors import NotAuthenticated, PeerAway
 from contracts.values import TrustLevel
 
 ALGORITHMS = ["ES256"]
@@ -67,7 +67,7 @@ class Verifier:
 
         Raises:
             NotAuthenticated: malformed, expired, or not signed by the issuer for us.
-            EngineAway: the issuer's keys can't be fetched.
+            PeerAway: the issuer's keys can't be fetched.
         """
         keys = await self._fresh_keys(_KEYS_LIVE_SECONDS)
         try:
@@ -110,4 +110,4 @@ class Verifier:
         except (httpx.HTTPError, JoseError, ValueError) as error:
             if self._keys is not None:
                 return self._keys
-            raise EngineAway("the issuer's keys can't be fetched") from error
+            raise PeerAway("the issuer's keys can't be fetched") from error

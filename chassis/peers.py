@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from chassis import chance, context
-from chassis.errors import ConfigurationError, EngineAway, NotFound, Rejected
+from chassis.errors import ConfigurationError, NotFound, PeerAway, Rejected
 from chassis.settings import ServiceSettings
 
 _EARLY_SECONDS = 30.0
@@ -41,7 +41,7 @@ class Peers:
 
         Raises:
             NotFound: there is none, or it isn't ours to read.
-            EngineAway: the other service can't be reached at present.
+            PeerAway: the other service can't be reached at present.
         """
         answer = await self._asked(dataref)
         found: dict[str, Any] = answer.json()
@@ -54,7 +54,7 @@ class Peers:
         try:
             answer = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
-            raise EngineAway(f"{dataref} can't be fetched at present") from error
+            raise PeerAway(f"{dataref} can't be fetched at present") from error
         try:
             self._check(answer, dataref)
             yield answer.aiter_bytes()
@@ -65,7 +65,7 @@ class Peers:
         try:
             answer = await self._client.get(self._url(dataref), headers=await self._headers())
         except httpx.HTTPError as error:
-            raise EngineAway(f"{dataref} can't be fetched at present") from error
+            raise PeerAway(f"{dataref} can't be fetched at present") from error
         if answer.status_code == 401:
             self._token_ends = 0.0
         self._check(answer, dataref)
@@ -74,7 +74,7 @@ class Peers:
     @staticmethod
     def _check(answer: httpx.Response, dataref: str) -> None:
         if answer.status_code in {401, 408, 425, 429} or answer.status_code >= 500:
-            raise EngineAway(f"{dataref} answered {answer.status_code}")
+            raise PeerAway(f"{dataref} answered {answer.status_code}")
         if answer.status_code in {403, 404, 410}:
             raise NotFound(f"{dataref} answered {answer.status_code}")
         if answer.status_code != 200:
@@ -112,7 +112,7 @@ class Peers:
             answer = await self._client.post(self._url("/identity/v1/token"), data=form)
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise EngineAway("identity gave no token") from error
+            raise PeerAway("identity gave no token") from error
         given = answer.json()
         self._token = given["access_token"]
         self._token_ends = chance.monotonic() + max(1.0, float(given["expires_in"]) - _EARLY_SECONDS)

@@ -11,7 +11,7 @@ from typing import Any
 from chassis import chance, context, metrics
 from chassis.aggregates import Signals, Store, Work
 from chassis.clock import Clock
-from chassis.errors import EngineAway, Failure
+from chassis.errors import Away, EngineAway, Failure
 from chassis.logging import get_logger
 from chassis.retry import Backoff
 from chassis.settings import ServiceSettings
@@ -122,7 +122,7 @@ class Workers:
         try:
             await duty.worker(work)
         except Failure as failure:
-            longest = self._settings.away_longest_retry_seconds if isinstance(failure, EngineAway) else longest
+            longest = self._settings.away_longest_retry_seconds if isinstance(failure, Away) else longest
             log.info("due work is put off", reason=failure.detail or failure.code, attempts=work.attempts + 1)
         except Exception:
             log.exception("due work failed", attempts=work.attempts + 1)

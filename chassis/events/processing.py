@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from chassis import context, metrics
 from chassis.aggregates import Received
 from chassis.clock import Clock
-from chassis.errors import EngineAway, Failure, NotFound, NotYet
+from chassis.errors import Away, Failure, NotFound, NotYet
 from chassis.events.circuit_breaker import CircuitBreaker, CircuitState
 from chassis.events.handlers import EventHandlers
 from chassis.events.parking import HOLE, PARKED, WAITING, ProcessingFailure, StoredEvent
@@ -82,7 +82,7 @@ class EventProcessor:
         while True:
             try:
                 await handler(event)
-            except EngineAway as away:
+            except Away as away:
                 log.warning("waiting for an engine", reason=away.detail)
             except (NotYet, NotFound) as error:
                 return ProcessingFailure(WAITING, "not_yet", f"{error.code}: {error.detail}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
 
-from chassis.aggregates import Answer, Request, Snapshot
+from chassis.aggregates import Answer, Request, Snapshot, Transition
 from chassis.clock import Clock
 from chassis.errors import Invalid, NotFound
 from chassis.mongo import TenantCollection
@@ -48,12 +47,12 @@ class Handlers:
 
     async def register_town(self, tenant: str, town: TownAsData, request: Request) -> Answer:
         """Registers a town or changes it. Raises Conflict."""
-        now = self._clock.now()
-        return await self._stores.towns.on_request(
+        command = towns.Register(tenant, town)
+        return await self._stores.towns.upsert_on_request(
             request,
             tenant,
             tenant,
-            lambda state: towns.register(state, towns.Register(tenant, town), now),
+            lambda state, now: towns.register(state, command, now),
             lambda made: Answer(201 if made.version == 1 else 200, town_shown(made.state), made.etag),
         )
 
@@ -86,36 +85,35 @@ class Handlers:
         repeated = next((row.standing.number for row in known if row.request == request.mark), None)
         number = repeated or max((row.standing.number for row in known), default=0) + 1
         command = versions.Draft(tenant, number, service, request.client, request.mark)
-        now = self._clock.now()
-        return await self._stores.versions.on_request(
+        return await self._stores.versions.upsert_on_request(
             request,
             tenant,
             versions.version_id(tenant, service.service_id, number),
-            lambda state: versions.draft(state, command, now),
+            lambda state, now: versions.draft(state, command, now),
             lambda made: Answer(201, version_shown(made.state), made.etag, made.state.dataref),
         )
 
     async def edit_version(self, place: Place, service: ServiceAsData, request: Request) -> Answer:
         """Replaces a draft's content. Raises NotFound, Conflict or PreconditionFailed."""
-        command, now = versions.Edit(service, request.client), self._clock.now()
-        return await self._changed(place, request, lambda state: versions.edit(state, command, now))
+        command = versions.Edit(service, request.client)
+        return await self._changed(place, request, lambda version, now: versions.edit(version, command, now))
 
     async def publish_version(self, place: Place, request: Request) -> Answer:
         """Publishes a draft that somebody else wrote. Raises NotFound, Forbidden, Conflict, Invalid."""
-        command, now = versions.Publish(request.client), self._clock.now()
-        return await self._changed(place, request, lambda state: versions.publish(state, command, now))
+        command = versions.Publish(request.client)
+        return await self._changed(place, request, lambda version, now: versions.publish(version, command, now))
 
     async def retire_version(self, place: Place, on: date | None, request: Request) -> Answer:
         """Ends a published version. Raises NotFound, Conflict or Invalid."""
-        command, now = versions.Retire(request.client, on), self._clock.now()
-        return await self._changed(place, request, lambda state: versions.retire(state, command, now))
+        command = versions.Retire(request.client, on)
+        return await self._changed(place, request, lambda version, now: versions.retire(version, command, now))
 
-    async def _changed(self, place: Place, request: Request, decide: Any) -> Answer:
+    async def _changed(self, place: Place, request: Request, transition: Transition[ServiceVersion]) -> Answer:
         return await self._stores.versions.on_request(
             request,
             place.tenant,
             place.id,
-            decide,
+            transition,
             lambda made: Answer(200, version_shown(made.state), made.etag),
         )
 

@@ -96,31 +96,25 @@ class Handlers:
 
     async def _sign_in(self, tenant: str, command: SignIn, request: Request) -> None:
         found = await self._stores.accounts.get(tenant, command.account_id)
-        now = self._clock.now()
-        if found and accounts.sign_in(found.state, command, now)[0] == found.state:
+        if found and accounts.sign_in(found.state, command, self._clock.now()).state == found.state:
             return
-        try:
-            await self._stores.accounts.on_request(
-                request,
-                tenant,
-                command.account_id,
-                lambda state: accounts.sign_in(state, command, now),
-                lambda _: Answer(204, None),
-            )
-        except Conflict:
-            # Two first sign-ins at once: one of them registered the account.
-            await self._stores.accounts.require(tenant, command.account_id)
+        await self._stores.accounts.upsert_on_request(
+            request,
+            tenant,
+            command.account_id,
+            lambda state, now: accounts.sign_in(state, command, now),
+            lambda _: Answer(204, None),
+        )
 
     # Staff
 
     async def appoint_staff(self, tenant: str, command: Appoint, request: Request) -> Answer:
         """Sets the roles of a member of staff."""
-        now = self._clock.now()
-        return await self._stores.staff.on_request(
+        return await self._stores.staff.upsert_on_request(
             request,
             tenant,
             staff.document_id(tenant, command.staff_id),
-            lambda state: staff.appoint(state, command, now),
+            lambda state, now: staff.appoint(state, command, now),
             lambda made: Answer(200, staff_shown(made.state), made.etag),
         )
 
@@ -144,22 +138,18 @@ class Handlers:
             Conflict: the id is another town's, or the installation's own.
             Invalid: a scope that no town can give, or a new client without a secret.
         """
-        taken = Conflict("this client id is taken: choose another", id=wanted.client_id)
-        if wanted.client_id in self._settings.bootstrap_clients:
-            raise taken
+        known = await self._stores.client(wanted.client_id)
+        if wanted.client_id in self._settings.bootstrap_clients or (known and known.tenant != tenant):
+            raise Conflict("this client id is taken: choose another", id=wanted.client_id)
         secret = await self._hash(wanted.secret) if wanted.secret else None
         command = Admit(wanted.client_id, wanted.scopes, secret, wanted.active)
-        now = self._clock.now()
-        try:
-            return await self._stores.clients.on_request(
-                request,
-                tenant,
-                clients.document_id(wanted.client_id),
-                lambda state: clients.admit(state, command, now),
-                lambda made: Answer(200, client_shown(made.state), made.etag),
-            )
-        except NotFound:
-            raise taken from None
+        return await self._stores.clients.upsert_on_request(
+            request,
+            tenant,
+            clients.document_id(wanted.client_id),
+            lambda state, now: clients.admit(state, command, now),
+            lambda made: Answer(200, client_shown(made.state), made.etag),
+        )
 
     async def give_token(self, asked: ClientCredentials) -> Token:
         """A token for a machine client (RFC 6749 § 4.4).

@@ -10,16 +10,16 @@ to_render -> rule_missing                                       (no rule of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 
 from pydantic import TypeAdapter
 
-from chassis.errors import Conflict, Failure, Forbidden, NotFound
+from chassis.change import Change
+from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from contracts.applications import DocumentKind, ProceduralLaw
-from contracts.envelope import Event
 from contracts.notifications import (
     AnnouncementFailed,
     NoticeAnnounced,
@@ -37,7 +37,7 @@ from services.notifications.rules import AnnouncementRule, rule_for, rule_named
 MEDIA_TYPE = "application/pdf"
 
 
-class ProvisionEnded(Failure):
+class ProvisionEnded(Refusal):
     """The notice was not fetched in time, so that it can't be fetched here any more (VwVfG § 41 (2a) sentence 4)."""
 
     status = 410
@@ -143,8 +143,6 @@ class Reader:
 
 _EVIDENCE = TypeAdapter(Evidence)
 
-Decided = tuple[Notice, Sequence[Event]]
-
 
 def due(notice: Notice) -> Mapping[str, datetime]:
     """What must be done later or outside."""
@@ -162,10 +160,10 @@ def due(notice: Notice) -> Mapping[str, datetime]:
             return {}
 
 
-def issue(notice: Notice, document: Document, dataref: str, now: datetime) -> Decided:
+def issue(notice: Notice, document: Document, dataref: str, now: datetime) -> Change[Notice]:
     """The document is rendered and durable; where consent and rule allow it, it is provided in the mailbox too."""
     if notice.status is not Status.TO_RENDER:
-        return notice, ()
+        return Change(notice)
     today = legal_date(now)
     rule = rule_for(notice.procedural_law, today)
     issued = replace(notice, document=document, issued_on=today)
@@ -182,16 +180,15 @@ def issue(notice: Notice, document: Document, dataref: str, now: datetime) -> De
         dataref=dataref,
     )
     if notice.account_id is None or not notice.consents:
-        return replace(issued, status=Status.TO_BE_SENT), (said,)
+        return Change(replace(issued, status=Status.TO_BE_SENT), (said,))
     if rule is None:
-        return replace(issued, status=Status.RULE_MISSING), (said,)
-    provided, more = _provide(issued, notice.account_id, rule, now)
-    return provided, (said, more)
+        return Change(replace(issued, status=Status.RULE_MISSING), (said,))
+    return Change(issued, (said,)).and_then(_provide, notice.account_id, rule, now)
 
 
-def _provide(notice: Notice, account_id: str, rule: AnnouncementRule, now: datetime) -> tuple[Notice, Event]:
+def _provide(notice: Notice, account_id: str, rule: AnnouncementRule, now: datetime) -> Change[Notice]:
     provided = replace(notice, status=Status.PROVIDED, provided_at=now, rule=rule.code, rule_version=rule.version)
-    return provided, NoticeProvided(
+    said = NoticeProvided(
         notice_id=notice.notice_id,
         case_id=notice.case_id,
         decision_id=notice.decision_id,
@@ -199,25 +196,25 @@ def _provide(notice: Notice, account_id: str, rule: AnnouncementRule, now: datet
         trust_level=notice.trust_level,
         provided_at=now,
     )
+    return Change(provided, (said,))
 
 
-def record_notification(notice: Notice, channel: str, now: datetime) -> Decided:
+def record_notification(notice: Notice, channel: str, now: datetime) -> Change[Notice]:
     """The addressee was told: the ten days begin. `now` is after the sending, so that a day is never lost."""
     if notice.sent_on is not None or notice.status not in {Status.PROVIDED, Status.RETRIEVED}:
-        return notice, ()
+        return Change(notice)
     sent_on = legal_date(now)
     ends_on = _rule_of(notice).provision_ends_on(sent_on)
     status = Status.NOTIFIED if notice.status is Status.PROVIDED else notice.status
     told = replace(notice, status=status, sent_on=sent_on, sent_by=channel, provision_ends_on=ends_on)
-    return told, (
-        NotificationSent(
-            notice_id=notice.notice_id,
-            case_id=notice.case_id,
-            channel=channel,
-            sent_on=sent_on,
-            provision_ends_on=ends_on,
-        ),
+    said = NotificationSent(
+        notice_id=notice.notice_id,
+        case_id=notice.case_id,
+        channel=channel,
+        sent_on=sent_on,
+        provision_ends_on=ends_on,
     )
+    return Change(told, (said,))
 
 
 def check_addressee(notice: Notice, reader: Reader) -> None:
@@ -235,7 +232,7 @@ def may_read(notice: Notice, reader: Reader) -> bool:
     return reader.trust_level.reaches(notice.trust_level)
 
 
-def retrieve(notice: Notice, reader: Reader, now: datetime) -> Decided:
+def retrieve(notice: Notice, reader: Reader, now: datetime) -> Change[Notice]:
     """The addressee fetches the document. The first time counts; later ones change nothing.
 
     Raises:
@@ -250,7 +247,7 @@ def retrieve(notice: Notice, reader: Reader, now: datetime) -> Decided:
             trust_level=notice.trust_level.value,
         )
     if notice.retrieved_at is not None:
-        return notice, ()
+        return Change(notice)
     today = legal_date(now)
     if notice.provision_ends_on is not None and today > notice.provision_ends_on:
         raise ProvisionEnded(provision_ended_on=notice.provision_ends_on.isoformat())
@@ -262,46 +259,44 @@ def retrieve(notice: Notice, reader: Reader, now: datetime) -> Decided:
         retrieved_at=now,
         retrieved_on=today,
     )
-    return replace(retrieved, evidence=_evidence(retrieved, reader, now)), (said,)
+    return Change(replace(retrieved, evidence=_evidence(retrieved, reader, now)), (said,))
 
 
-def announce(notice: Notice, now: datetime) -> Decided:
+def announce(notice: Notice, now: datetime) -> Change[Notice]:
     """The day after retrieval has come: the notice takes effect (VwVfG § 41 (2a) sentence 3, § 43)."""
     if notice.status is not Status.RETRIEVED or notice.evidence is None:
-        return notice, ()
+        return Change(notice)
     day = _announced_on(notice)
     if legal_date(now) < day:
-        return notice, ()
+        return Change(notice)
     rule = _rule_of(notice)
-    return replace(notice, status=Status.ANNOUNCED, announced_on=day), (
-        NoticeAnnounced(
-            notice_id=notice.notice_id,
-            case_id=notice.case_id,
-            decision_id=notice.decision_id,
-            announced_on=day,
-            rule=rule.code,
-            rule_version=rule.version,
-            evidence_hash=hash_of(notice.evidence),
-        ),
+    said = NoticeAnnounced(
+        notice_id=notice.notice_id,
+        case_id=notice.case_id,
+        decision_id=notice.decision_id,
+        announced_on=day,
+        rule=rule.code,
+        rule_version=rule.version,
+        evidence_hash=hash_of(notice.evidence),
     )
+    return Change(replace(notice, status=Status.ANNOUNCED, announced_on=day), (said,))
 
 
-def end_provision(notice: Notice, now: datetime) -> Decided:
+def end_provision(notice: Notice, now: datetime) -> Change[Notice]:
     """The last day is over without retrieval: not announced (VwVfG § 41 (2a) sentences 4 and 5)."""
     last = notice.provision_ends_on
     if notice.status is not Status.NOTIFIED or last is None or legal_date(now) <= last:
-        return notice, ()
+        return Change(notice)
     rule = _rule_of(notice)
-    return replace(notice, status=Status.FAILED), (
-        AnnouncementFailed(
-            notice_id=notice.notice_id,
-            case_id=notice.case_id,
-            decision_id=notice.decision_id,
-            rule=rule.code,
-            rule_version=rule.version,
-            provision_ended_on=last,
-        ),
+    said = AnnouncementFailed(
+        notice_id=notice.notice_id,
+        case_id=notice.case_id,
+        decision_id=notice.decision_id,
+        rule=rule.code,
+        rule_version=rule.version,
+        provision_ended_on=last,
     )
+    return Change(replace(notice, status=Status.FAILED), (said,))
 
 
 def hash_of(evidence: Evidence) -> str:

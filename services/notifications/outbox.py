@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from chassis.errors import ConfigurationError, EngineAway, Rejected
+from chassis.errors import ConfigurationError, EngineAway, PeerAway, Rejected
 from kernel.written import written_date
 from services.notifications.settings import Settings
 
@@ -69,7 +69,8 @@ class Outbox(Protocol):
         """Hands it over for delivery.
 
         Raises:
-            EngineAway: the mail server can't be reached or refuses at present.
+            PeerAway: the mail server can't be reached or refuses at present.
+            EngineAway: the outbox is a directory that can't be written at present.
             Rejected: it isn't an e-mail address.
         """
         ...
@@ -147,7 +148,7 @@ class SmtpOutbox:
             await asyncio.to_thread(self._hand_over, message)
         except (smtplib.SMTPException, OSError) as error:
             # The server's words may quote the address.
-            raise EngineAway(f"the mail server did not take the mail ({type(error).__name__})") from None
+            raise PeerAway(f"the mail server did not take the mail ({type(error).__name__})") from None
 
     def _hand_over(self, message: EmailMessage) -> None:
         with self._connected() as server:

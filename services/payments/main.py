@@ -23,7 +23,7 @@ def compose(settings: Settings, clock: Clock | None = None, provider: Provider |
         service.at_start(settings.check)
     asked = provider or XBezahldienste(settings)
     service.at_stop(asked.close)
-    handlers = Handlers(demands, settings, service.clock)
+    handlers = Handlers(demands, settings)
     doing = DemandWork(handlers, asked, ledger, settings)
     subscribers.subscribe(service, handlers)
     workers.register(service, demands, doing)

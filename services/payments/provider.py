@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from chassis.errors import EngineAway, NotFound
+from chassis.errors import NotFound, PeerAway
 from services.payments.domain.demands import Attempt, Demand, Word
 
 MOST_LINES = 99
 """XBezahldienste: 1 to 99 items."""
 
 
-class ProviderAway(EngineAway):
+class ProviderAway(PeerAway):
     """It can't be reached, or has trouble of its own: try again. Whether it did what we asked isn't known."""
 
     code = "provider_away"

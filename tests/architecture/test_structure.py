@@ -50,7 +50,7 @@ IMPURE_IMPORTS = {
     "urllib",
     "uvicorn",
 }
-CHASSIS_IN_DOMAINS = {"chassis.errors"}
+CHASSIS_IN_DOMAINS = {"chassis.change", "chassis.errors"}
 IMPURE_CALLS = {
     "getenv",
     "input",

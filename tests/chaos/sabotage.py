@@ -64,9 +64,9 @@ def mark_first() -> None:
 
 def seen_ignored() -> None:
     """A repeated event is applied again."""
-    on_event = Store.on_event
+    on_event = Store.upsert_on_event
 
-    async def _on_event(self: Any, event: Received[Any], aggregate_id: str, decide: Any) -> Any:
+    async def _on_event(self: Any, event: Received[Any], aggregate_id: str, transition: Any) -> Any:
         load = self._load
 
         async def _load(tenant: str, found_id: str) -> Any:
@@ -75,11 +75,11 @@ def seen_ignored() -> None:
 
         self._load = _load
         try:
-            return await on_event(self, event, aggregate_id, decide)
+            return await on_event(self, event, aggregate_id, transition)
         finally:
             self._load = load
 
-    Store.on_event = _on_event  # type: ignore[method-assign]
+    Store.upsert_on_event = _on_event  # type: ignore[method-assign]
 
 
 def sends_reordered() -> None:

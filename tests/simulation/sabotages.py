@@ -12,7 +12,8 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from chassis import mongo
-from chassis.aggregates import Store
+from chassis.aggregates import due
+from chassis.aggregates.document import DocumentCodec
 from chassis.background import Background
 from chassis.events import partitions
 from chassis.events.applying import ChunkApplier
@@ -117,13 +118,13 @@ def lock_absent() -> None:
 
 def postpone_unguarded() -> None:
     """Due work is put off, whatever became due in the meantime."""
-    put_off = Store._put_off
+    put_off = due._put_off
 
-    async def _put_off(self: Any, where: Any, found: Any, work: Any, until: Any) -> bool:
+    async def _put_off(collection: Any, where: Any, found: Any, work: Any, until: Any) -> bool:
         unguarded = {name: value for name, value in where.items() if name != "version"}
-        return bool(await put_off(self, unguarded, found, work, until))
+        return bool(await put_off(collection, unguarded, found, work, until))
 
-    Store._put_off = _put_off  # type: ignore[method-assign]
+    due._put_off = _put_off
 
 
 # Mends undone
@@ -199,7 +200,7 @@ def settled_keeps_status() -> None:
 
 def newer_fields_dropped() -> None:
     """An older release removes the fields that only a newer one knows."""
-    Store._drops = lambda self, name, state: name not in state  # type: ignore[method-assign]
+    DocumentCodec.is_dropped = lambda self, name, state: name not in state  # type: ignore[method-assign]
 
 
 def newer_hears_v2_alone() -> None:

@@ -20,7 +20,7 @@ from fastapi import Depends
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from chassis.aggregates import Answer, Kind, Received, Snapshot, Store, Work
+from chassis.aggregates import Answer, Change, Kind, Received, Snapshot, Store, Work
 from chassis.auth import Principal
 from chassis.http import Access, Caller, Router, respond
 from chassis.mongo import TenantCollection
@@ -163,7 +163,7 @@ class Trusting:
         return Principal(token, "person", TOWN, TrustLevel.HIGH)
 
 
-def alpha(service: Service, process: Process, around: Around) -> None:
+def alpha(service: Service, _: Process, around: Around) -> None:
     """Composes an instance of alpha."""
     items: Store[Item] = service.store(ITEMS)
     routes = Router("/alpha/v1/{tenant}")
@@ -172,10 +172,10 @@ def alpha(service: Service, process: Process, around: Around) -> None:
     async def add_line(
         tenant: str, item: str, body: Line, caller: Annotated[Caller, Depends(Access(persons=TrustLevel.BASIC))]
     ) -> Response:
-        def _decide(state: Item | None) -> tuple[Item, list[Event]]:
+        def _add(state: Item | None, now: datetime) -> Change[Item]:
             before = state or Item(case=id_of("case", item))
             asks = body.remind and before.remind is None
-            soon = process.now() + timedelta(seconds=REMIND_SECONDS)
+            soon = now + timedelta(seconds=REMIND_SECONDS)
             after = replace(
                 before,
                 lines=(*before.lines, body.line),
@@ -183,42 +183,34 @@ def alpha(service: Service, process: Process, around: Around) -> None:
                 review=before.review or (soon - timedelta(seconds=0.2) if asks else None),
                 asked=before.asked + asks,
             )
-            return after, [*_noted(body.line, around), *[Hummed() for _ in range(around.burst - 1)]]
+            return Change(after, (*_noted(body.line, around), *(Hummed() for _ in range(around.burst - 1))))
 
         def _answer(snapshot: Snapshot[Item]) -> Answer:
             return Answer(200, {"lines": len(snapshot.state.lines)}, snapshot.etag)
 
-        return respond(await items.on_request(caller.change, tenant, item, _decide, _answer))
+        return respond(await items.upsert_on_request(caller.change, tenant, item, _add, _answer))
 
     async def echoed(event: Received[Echoed]) -> None:
-        def _decide(state: Item | None) -> tuple[Item | None, list[Event]]:
-            if state is None:
-                return None, []  # forgotten by a restore
-            return replace(state, echoes=(*state.echoes, event.data.line)), [Hummed()] if len(
-                state.echoes
-            ) % 3 == 2 else []
+        def _echo(state: Item, now: datetime) -> Change[Item]:
+            hummed = (Hummed(),) if len(state.echoes) % 3 == 2 else ()
+            return Change(replace(state, echoes=(*state.echoes, event.data.line)), hummed)
 
         await around.handling("alpha", event)
-        await items.on_event(event, event.data.item, _decide)
+        await items.on_event(event, event.data.item, _echo)  # passed over where a restore forgot the item
         await around.handled("alpha", event)
 
     async def remind(work: Work[Item]) -> None:
-        def _decide(state: Item | None) -> tuple[Item, list[Event]]:
-            assert state is not None
+        def _remind(state: Item, now: datetime) -> Change[Item]:
             line = f"r{state.reminded + 1}"
             after = replace(state, remind=None, reminded=state.reminded + 1, lines=(*state.lines, line))
-            return after, _noted(line, around)
+            return Change(after, _noted(line, around))
 
         await around.outside(work)
-        await items.on_due(work, _decide)
+        await items.on_due(work, _remind)
 
     async def review(work: Work[Item]) -> None:
-        def _decide(state: Item | None) -> tuple[Item, list[Event]]:
-            assert state is not None
-            return replace(state, review=None), []
-
         await around.outside(work)
-        await items.on_due(work, _decide)
+        await items.on_due(work, lambda state, _: Change(replace(state, review=None)))
 
     service.route(routes)
     service.event_handlers.on(Echoed, echoed)
@@ -226,9 +218,9 @@ def alpha(service: Service, process: Process, around: Around) -> None:
     service.work(items, "review", review)
 
 
-def _noted(line: str, around: Around) -> list[Event]:
+def _noted(line: str, around: Around) -> tuple[Event, ...]:
     """The line, as v1 first, in one write."""
-    return [Noted(line=line), *([NotedV2(line=line, length=len(line))] if around.both_versions else [])]
+    return (Noted(line=line), *([NotedV2(line=line, length=len(line))] if around.both_versions else []))
 
 
 def heard_by(*, newer: bool) -> tuple[type[Event], ...]:
@@ -236,7 +228,7 @@ def heard_by(*, newer: bool) -> tuple[type[Event], ...]:
     return (Noted, NotedV2) if newer else (Noted,)
 
 
-def beta(service: Service, process: Process, around: Around) -> None:
+def beta(service: Service, _: Process, around: Around) -> None:
     """Composes an instance of beta."""
     copies: Store[Any] = service.store(NEXT_COPIES if around.newer else COPIES)
     made: Callable[..., CopyItem] = NextCopyItem if around.newer else CopyItem
@@ -244,12 +236,12 @@ def beta(service: Service, process: Process, around: Around) -> None:
     async def noted(event: Received[Any]) -> None:
         line = event.data.line
 
-        def _decide(state: CopyItem | None) -> tuple[CopyItem, list[Event]]:
+        def _copy(state: CopyItem | None, now: datetime) -> Change[CopyItem]:
             before = state or made()
             if around.both_versions and line in before.lines:
-                return before, []  # heard as the other version
+                return Change(before)  # heard as the other version
             lines = (*before.lines, line)
-            soon = process.now() + timedelta(seconds=CALL_SECONDS)
+            soon = now + timedelta(seconds=CALL_SECONDS)
             after = replace(
                 before,
                 lines=lines,
@@ -258,27 +250,19 @@ def beta(service: Service, process: Process, around: Around) -> None:
             )
             if isinstance(after, NextCopyItem):
                 after = replace(after, heard=(*after.heard, line))
-            return after, [Echoed(item=event.envelope.subject, line=line)]
+            return Change(after, (Echoed(item=event.envelope.subject, line=line),))
 
         await around.handling("beta", event)
-        await copies.on_event(event, copy_of(event.envelope.source), _decide)
+        await copies.upsert_on_event(event, copy_of(event.envelope.source), _copy)
         await around.handled("beta", event)
 
     async def call(work: Work[Any]) -> None:
-        def _decide(state: CopyItem | None) -> tuple[CopyItem, list[Event]]:
-            assert state is not None
-            return replace(state, call=None, calls=state.calls + 1), []
-
         await around.outside(work)
-        await copies.on_due(work, _decide)
+        await copies.on_due(work, lambda state, _: Change(replace(state, call=None, calls=state.calls + 1)))
 
     async def check(work: Work[Any]) -> None:
-        def _decide(state: CopyItem | None) -> tuple[CopyItem, list[Event]]:
-            assert state is not None
-            return replace(state, check=None), []
-
         await around.outside(work)
-        await copies.on_due(work, _decide)
+        await copies.on_due(work, lambda state, _: Change(replace(state, check=None)))
 
     async def keep(lines: TenantCollection, event: Received[Noted]) -> None:
         place = f"{event.envelope.subject}/{event.data.line}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from chassis.change import Change
 from contracts import datarefs
 from contracts.applications import Origin, Outcome
 from contracts.envelope import Event
@@ -23,7 +24,7 @@ from kernel.canonical_json import canonical
 from kernel.ids import id_of
 from services.applications.domain import cases, drafts, services
 from services.applications.domain.offers import Offer
-from services.applications.domain.state import Case, Decision, Moved
+from services.applications.domain.state import Case, Decision
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -74,7 +75,7 @@ def submission(of: Offer, **fields: Any) -> drafts.Submit:
     return replace(drafts.Submit(ACCOUNT, TrustLevel.SUBSTANTIAL, of, True, True), **fields)
 
 
-def submitted(given: dict[str, Any] | None = None, data: dict[str, Any] | None = None) -> Moved:
+def submitted(given: dict[str, Any] | None = None, data: dict[str, Any] | None = None) -> Change[Case]:
     """What a submission leads to: with the certificate, it awaits its fee."""
     of = offer(given or CERTIFICATE)
     return drafts.submit(draft(of, data or {"purpose": "Bank"}), submission(of), NOW)

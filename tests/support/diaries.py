@@ -18,7 +18,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from chassis.aggregates import Decide, Kind, Received, Signals, Store
+from chassis.aggregates import Change, Kind, Received, Signals, Store, Transition
 from chassis.clock import Clock, FixedClock, SystemClock
 from chassis.events.consumer import Consumer
 from chassis.events.handlers import EventHandlers
@@ -175,7 +175,7 @@ class House:
         event_handlers = EventHandlers()
 
         async def _copy(event: Received[Any]) -> object:
-            return await copies.on_event(event, event.new_id("copy"), written(event.data.line))
+            return await copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
         event_handlers.on(self.noted, handler or _copy)
         transport = await self.transport("reader")
@@ -321,24 +321,24 @@ def copy_of(source: str) -> str:
     return id_of(source, "copy")
 
 
-def written(*lines: str) -> Decide[Diary]:
+def written(*lines: str) -> Transition[Diary | None]:
     """Adds lines, and says nothing."""
 
-    def _decide(state: Diary | None) -> tuple[Diary, list[Event]]:
+    def _written(state: Diary | None, now: datetime) -> Change[Diary]:
         state = state or Diary()
-        return replace(state, lines=(*state.lines, *lines)), []
+        return Change(replace(state, lines=(*state.lines, *lines)))
 
-    return _decide
+    return _written
 
 
-def noting(house: House, *lines: str) -> Decide[Diary]:
+def noting(house: House, *lines: str) -> Transition[Diary | None]:
     """Adds lines, each an event."""
 
-    def _decide(state: Diary | None) -> tuple[Diary, list[Event]]:
+    def _noted(state: Diary | None, now: datetime) -> Change[Diary]:
         state = state or Diary()
-        return replace(state, lines=(*state.lines, *lines)), [house.noted(line=line) for line in lines]
+        return Change(replace(state, lines=(*state.lines, *lines)), tuple(house.noted(line=line) for line in lines))
 
-    return _decide
+    return _noted
 
 
 def received(house: House, subject: str, sequence: int, line: str = "x", **changes: Any) -> Received[Noted]:

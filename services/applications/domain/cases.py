@@ -1,11 +1,12 @@
-"""The case from its receipt to its end. Pure: (state, command, now) -> (state, events)."""
+"""The case from its receipt to its end. Pure: (state, command, now) -> Change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from chassis.change import Change
 from chassis.errors import Conflict, Invalid, NotFound
 from contracts.applications import (
     Addressee,
@@ -35,7 +36,6 @@ from services.applications.domain.state import (
     Case,
     Decision,
     InformationRequest,
-    Moved,
     NoticeStatus,
     RequestStatus,
     Status,
@@ -85,13 +85,6 @@ class Reopen:
     reason: str
 
 
-def then(moved: Moved, step: Callable[[Case], Moved]) -> Moved:
-    """One more step, its events behind those before."""
-    case, events = moved
-    after, more = step(case)
-    return after, (*events, *more)
-
-
 def check_owner(case: Case, account_id: str) -> None:
     """Another's case is as good as none.
 
@@ -99,7 +92,7 @@ def check_owner(case: Case, account_id: str) -> None:
         NotFound: it isn't theirs.
     """
     if case.account_id != account_id:
-        raise NotFound("no such application", id=case.case_id)
+        raise NotFound("no such case", id=case.case_id)
 
 
 def check_submitted(case: Case) -> None:
@@ -115,16 +108,16 @@ def check_submitted(case: Case) -> None:
 # On the way to a decision
 
 
-def after_receipt(case: Case, now: datetime) -> Moved:
+def after_receipt(case: Case, now: datetime) -> Change[Case]:
     """A fee before processing holds the case up; without one it is complete."""
     day = case.handed_in.received_on
     assessed, events = _assess(case, FeeTiming.BEFORE_PROCESSING, now)
     if not events:
         return complete(case, day, now)
-    return replace(assessed, status=Status.AWAITING_PAYMENT), events
+    return Change(replace(assessed, status=Status.AWAITING_PAYMENT), events)
 
 
-def complete(case: Case, as_of: date, now: datetime) -> Moved:
+def complete(case: Case, as_of: date, now: datetime) -> Change[Case]:
     """Everything needed is there: a rule decides (VwVfG § 35a), or it waits for a clerk."""
     ready = replace(case, status=Status.IN_PROCESSING, complete_as_of=as_of).noted("application_complete", now, as_of)
     said = ApplicationComplete(
@@ -135,22 +128,22 @@ def complete(case: Case, as_of: date, now: datetime) -> Moved:
         complete_as_of=as_of,
         dataref=case.submission_path,
     )
-    return then((ready, (said,)), lambda case: _by_rule(case, now))
+    return Change(ready, (said,)).and_then(_by_rule, now)
 
 
-def _by_rule(case: Case, now: datetime) -> Moved:
+def _by_rule(case: Case, now: datetime) -> Change[Case]:
     terms = case.handed_in.terms
     if not decides(terms.procedure.automation, case.fields) or result_keys(terms.notice):
-        return case, ()
+        return Change(case)
     return _decided(case, Decide(Origin.RULE, Outcome.GRANTED), now)
 
 
-def _assess(case: Case, timing: FeeTiming, now: datetime) -> Moved:
+def _assess(case: Case, timing: FeeTiming, now: datetime) -> Change[Case]:
     """The fee of that timing, where one is owed."""
     terms, day = case.handed_in.terms, legal_date(now)
     fee = owed(terms, timing, case.fields, case.handed_in.received_on)
     if fee is None:
-        return case, ()
+        return Change(case)
     assessment = Assessment(
         assessment_id=id_of(case.case_id, "assessment", str(len(case.assessments) + 1)),
         timing=timing,
@@ -170,13 +163,13 @@ def _assess(case: Case, timing: FeeTiming, now: datetime) -> Moved:
     )
     code = "fee_before_processing" if timing is FeeTiming.BEFORE_PROCESSING else "fee_with_decision"
     known = replace(case, assessments=(*case.assessments, assessment))
-    return known.noted(code, now, assessment.due_on, fee.amount), (said,)
+    return Change(known.noted(code, now, assessment.due_on, fee.amount), (said,))
 
 
 # Decisions
 
 
-def decide(case: Case, command: Decide, now: datetime) -> Moved:
+def decide(case: Case, command: Decide, now: datetime) -> Change[Case]:
     """A clerk or a clerk system decides.
 
     Raises:
@@ -207,15 +200,15 @@ def _check_decidable(case: Case, command: Decide) -> None:
             raise Conflict("it is decided: name the standing decision as `replaces`", decision_id=standing)
 
 
-def _decided(case: Case, command: Decide, now: datetime) -> Moved:
+def _decided(case: Case, command: Decide, now: datetime) -> Change[Case]:
     decision = _decision(case, command, now)
     lapsed = tuple(replace(each, status=RequestStatus.LAPSED) if each.answerable else each for each in case.requests)
     decided = replace(case, status=Status.DECIDED, decisions=(*case.decisions, decision), requests=lapsed)
     noted = decided.noted(f"decided_{decision.outcome.value}", now, decision.decided_on)
-    moved: Moved = (noted, (_made(case, decision),))
+    change = Change(noted, (_made(case, decision),))
     if command.outcome is Outcome.REFUSED or _charged(case):
-        return moved
-    return then(moved, lambda case: _assess(case, FeeTiming.WITH_DECISION, now))
+        return change
+    return change.and_then(_assess, FeeTiming.WITH_DECISION, now)
 
 
 def _charged(case: Case) -> bool:
@@ -279,7 +272,7 @@ def _made(case: Case, decision: Decision) -> DecisionMade:
 # The ways out, and back
 
 
-def withdraw(case: Case, account_id: str, now: datetime) -> Moved:
+def withdraw(case: Case, account_id: str, now: datetime) -> Change[Case]:
     """The applicant takes the application back.
 
     Raises:
@@ -298,22 +291,22 @@ def withdraw(case: Case, account_id: str, now: datetime) -> Moved:
     lapsed = tuple(replace(each, status=RequestStatus.LAPSED) if each.answerable else each for each in case.requests)
     said = ApplicationWithdrawn(case_id=case.case_id, application_id=case.application_id, withdrawn_on=day)
     withdrawn = replace(case, requests=lapsed).noted("withdrawn", now, day)
-    return then((withdrawn, (said,)), lambda case: close(case, "withdrawn", now))
+    return Change(withdrawn, (said,)).and_then(close, "withdrawn", now)
 
 
-def close(case: Case, reason: str, now: datetime) -> Moved:
+def close(case: Case, reason: str, now: datetime) -> Change[Case]:
     """Nothing is left to do."""
     day = legal_date(now)
     closed = replace(case, status=Status.CLOSED, closed_on=day, closed_reason=reason).noted("closed", now, day)
-    return closed, (CaseClosed(case_id=case.case_id, closed_on=day, reason=reason),)
+    return Change(closed, (CaseClosed(case_id=case.case_id, closed_on=day, reason=reason),))
 
 
-def close_if_settled(case: Case, now: datetime) -> Moved:
+def close_if_settled(case: Case, now: datetime) -> Change[Case]:
     """Closes once the standing decision is announced to every addressee and no request for information is open."""
     if case.status is not Status.DECIDED or case.standing is None:
-        return case, ()
+        return Change(case)
     if any(each.status is RequestStatus.OPEN for each in case.requests):
-        return case, ()
+        return Change(case)
     standing = case.standing
     told = {
         each.addressee_id
@@ -321,11 +314,11 @@ def close_if_settled(case: Case, now: datetime) -> Moved:
         if each.decision_id == standing.decision_id and each.status is NoticeStatus.ANNOUNCED
     }
     if any(each.party_id not in told for each in standing.addressees):
-        return case, ()
+        return Change(case)
     return close(case, "decided", now)
 
 
-def reopen(case: Case, command: Reopen, now: datetime) -> Moved:
+def reopen(case: Case, command: Reopen, now: datetime) -> Change[Case]:
     """A closed case goes on; it needs a new decision, which replaces the standing one.
 
     Raises:
@@ -340,13 +333,13 @@ def reopen(case: Case, command: Reopen, now: datetime) -> Moved:
     day = legal_date(now)
     open_again = replace(case, status=Status.IN_PROCESSING, closed_on=None, closed_reason=None)
     said = CaseReopened(case_id=case.case_id, reopened_on=day, reason=command.reason, reopened_by=command.reopened_by)
-    return open_again.noted("reopened", now, day), (said,)
+    return Change(open_again.noted("reopened", now, day), (said,))
 
 
 # Information
 
 
-def ask_information(case: Case, command: AskInformation, now: datetime) -> Moved:
+def ask_information(case: Case, command: AskInformation, now: datetime) -> Change[Case]:
     """The authority asks the applicant for something.
 
     Raises:
@@ -378,10 +371,10 @@ def ask_information(case: Case, command: AskInformation, now: datetime) -> Moved
         dataref=f"{case.path}/requests/{request.request_id}",
     )
     asked = replace(case, requests=(*case.requests, request))
-    return asked.noted("information_requested", now, request.due_on), (said,)
+    return Change(asked.noted("information_requested", now, request.due_on), (said,))
 
 
-def supply_information(case: Case, command: SupplyInformation, now: datetime) -> Moved:
+def supply_information(case: Case, command: SupplyInformation, now: datetime) -> Change[Case]:
     """The applicant answers a request.
 
     Raises:
@@ -402,10 +395,10 @@ def supply_information(case: Case, command: SupplyInformation, now: datetime) ->
         dataref=f"{case.path}/requests/{request.request_id}/answer",
     )
     known = _with_request(case, answered).noted("information_supplied", now, day)
-    return then((known, (said,)), lambda case: close_if_settled(case, now))
+    return Change(known, (said,)).and_then(close_if_settled, now)
 
 
-def note_overdue_information(case: Case, now: datetime) -> Moved:
+def note_overdue_information(case: Case, now: datetime) -> Change[Case]:
     """Requests whose day has passed are no longer waited for; they still can be answered."""
     day = legal_date(now)
     late = [each for each in case.requests if each.status is RequestStatus.OPEN and each.due_on < day]

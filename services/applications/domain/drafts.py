@@ -1,4 +1,4 @@
-"""Drafts, up to the submission that turns one into a case. Pure: (state, command, now) -> (state, events)."""
+"""Drafts, up to the submission that turns one into a case. Pure: (state, command, now) -> Change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chassis.change import Change
 from chassis.errors import Conflict, Forbidden, Invalid, NotFound, UnsupportedMediaType
 from contracts.applications import ApplicationSubmitted, Channel, IdentityEvidence, Role
 from contracts.values import TrustLevel
@@ -19,7 +20,7 @@ from services.applications.domain.findings import Finding, shown
 from services.applications.domain.offers import Offer
 from services.applications.domain.requirements import documents_needed
 from services.applications.domain.services import Document, ServiceVersion, Terms
-from services.applications.domain.state import Case, Moved, Status, Submission, Upload, reference, submitted_content
+from services.applications.domain.state import Case, Status, Submission, Upload, reference, submitted_content
 
 METHOD = "account_sign_in"
 """How a party showed who they are: by the account's sign-in, at the token's trust level."""
@@ -83,7 +84,7 @@ class Submit:
     """The version that was reviewed, where it isn't the draft's."""
 
 
-def create(known: Case | None, command: Create, now: datetime) -> Moved:
+def create(known: Case | None, command: Create, now: datetime) -> Change[Case]:
     """A draft begins.
 
     Raises:
@@ -106,16 +107,16 @@ def create(known: Case | None, command: Create, now: datetime) -> Moved:
         created_at=now,
         changed_at=now,
     )
-    return draft.noted("draft_created", now), ()
+    return Change(draft.noted("draft_created", now))
 
 
-def save(draft: Case, command: Save, now: datetime) -> Moved:
+def save(draft: Case, command: Save, now: datetime) -> Change[Case]:
     """The form data is replaced."""
     check_draft(draft, command.account_id)
-    return replace(draft, data=command.data, changed_at=now), ()
+    return Change(replace(draft, data=command.data, changed_at=now))
 
 
-def attach(draft: Case, command: Attach, now: datetime) -> Moved:
+def attach(draft: Case, command: Attach, now: datetime) -> Change[Case]:
     """A file is named, in place of what was there for that document."""
     check_draft(draft, command.account_id)
     upload = Upload(
@@ -127,10 +128,10 @@ def attach(draft: Case, command: Attach, now: datetime) -> Moved:
         uploaded_at=now,
     )
     others = tuple(each for each in draft.uploads if each.document != command.document.id)
-    return replace(draft, uploads=(*others, upload), changed_at=now), ()
+    return Change(replace(draft, uploads=(*others, upload), changed_at=now))
 
 
-def detach(draft: Case, command: Detach, now: datetime) -> Moved:
+def detach(draft: Case, command: Detach, now: datetime) -> Change[Case]:
     """A file is no longer named; the sweep removes it.
 
     Raises:
@@ -140,17 +141,17 @@ def detach(draft: Case, command: Detach, now: datetime) -> Moved:
     others = tuple(each for each in draft.uploads if each.document != command.document_id)
     if len(others) == len(draft.uploads):
         raise NotFound("nothing was uploaded for this document", document=command.document_id)
-    return replace(draft, uploads=others, changed_at=now), ()
+    return Change(replace(draft, uploads=others, changed_at=now))
 
 
-def discard(draft: Case, account_id: str) -> tuple[None, tuple[()]]:
+def discard(draft: Case, account_id: str) -> Change[None]:
     """A draft is deleted.
 
     Raises:
         Conflict: it was submitted: it can be withdrawn, not deleted.
     """
     check_draft(draft, account_id)
-    return None, ()
+    return Change(None)
 
 
 def upload_target(draft: Case, account_id: str, terms: Terms, document_id: str, media_type: str) -> Document:
@@ -190,7 +191,7 @@ def check(draft: Case, content: ServiceVersion) -> tuple[Finding, ...]:
     )
 
 
-def submit(draft: Case, command: Submit, now: datetime) -> Moved:
+def submit(draft: Case, command: Submit, now: datetime) -> Change[Case]:
     """The draft becomes a case, as far as it goes by itself: to the fee, to a clerk, or to the decision by rule.
 
     Raises:
@@ -214,7 +215,7 @@ def submit(draft: Case, command: Submit, now: datetime) -> Moved:
     content = submitted_content(pinned, consents_to_mailbox=command.consents_to_mailbox)
     submission = Submission(content_hash(content), now, day, command.consents_to_mailbox, evidence, terms)
     case = replace(pinned, submission=submission).noted("application_received", now, day)
-    return cases.then((case, (_submitted(case, submission),)), lambda case: cases.after_receipt(case, now))
+    return Change(case, (_submitted(case, submission),)).and_then(cases.after_receipt, now)
 
 
 def _submitted(case: Case, submission: Submission) -> ApplicationSubmitted:

@@ -1,10 +1,11 @@
-"""What payments and notifications tell of a case. Pure: (state, event, now) -> (state, events)."""
+"""What payments and notifications tell of a case. Pure: (state, event, now) -> Change."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
 
+from chassis.change import Change
 from chassis.errors import NotYet, Rejected
 from contracts.applications import FeeTiming
 from contracts.notifications import (
@@ -23,13 +24,13 @@ from contracts.payments import (
 )
 from kernel.legal_days import legal_date
 from services.applications.domain import cases
-from services.applications.domain.state import Assessment, Case, Moved, Notice, NoticeStatus, Status
+from services.applications.domain.state import Assessment, Case, Notice, NoticeStatus, Status
 
 PaymentNews = PaymentRequested | PaymentReceived | PaymentFailed | PaymentCancelled | PaymentOverdue
 NoticeNews = NoticeIssued | NoticeProvided | NoticeRetrieved | NoticeAnnounced | AnnouncementFailed
 
 
-def on_payment(case: Case, event: PaymentNews, now: datetime) -> Moved:
+def on_payment(case: Case, event: PaymentNews, now: datetime) -> Change[Case]:
     """What happened to a demand: mostly a line in the timeline; a settled fee before processing sets the case going.
 
     Raises:
@@ -41,32 +42,32 @@ def on_payment(case: Case, event: PaymentNews, now: datetime) -> Moved:
         case PaymentReceived():
             return _on_received(case, event, now)
         case PaymentFailed():
-            return case.noted("payment_failed", now), ()
+            return Change(case.noted("payment_failed", now))
         case PaymentCancelled():
             cancelled = replace(_assessment(case, event.assessment_id), cancelled=True)
-            return _with_assessment(case, cancelled).noted("payment_cancelled", now), ()
+            return Change(_with_assessment(case, cancelled).noted("payment_cancelled", now))
         case PaymentOverdue():
             _assessment(case, event.assessment_id)
-            return case.noted("payment_overdue", now, event.due_on, event.outstanding), ()
+            return Change(case.noted("payment_overdue", now, event.due_on, event.outstanding))
 
 
-def _on_requested(case: Case, event: PaymentRequested, now: datetime) -> Moved:
+def _on_requested(case: Case, event: PaymentRequested, now: datetime) -> Change[Case]:
     known = replace(
         _assessment(case, event.assessment_id),
         demand_id=event.demand_id,
         payment_reference=event.payment_reference,
         dataref=event.dataref,
     )
-    return _with_assessment(case, known).noted("payment_requested", now, event.due_on, event.amount), ()
+    return Change(_with_assessment(case, known).noted("payment_requested", now, event.due_on, event.amount))
 
 
-def _on_received(case: Case, event: PaymentReceived, now: datetime) -> Moved:
+def _on_received(case: Case, event: PaymentReceived, now: datetime) -> Change[Case]:
     assessment = _assessment(case, event.assessment_id)
     if event.outstanding.cents > 0:
-        return case.noted("payment_partly", now, amount=event.outstanding), ()
+        return Change(case.noted("payment_partly", now, amount=event.outstanding))
     paid = _with_assessment(case, replace(assessment, settled=True)).noted("payment_received", now, amount=event.amount)
     if paid.status is not Status.AWAITING_PAYMENT or _holds_up(paid):
-        return paid, ()
+        return Change(paid)
     as_of: date = max(paid.handed_in.received_on, legal_date(event.received_at))
     return cases.complete(paid, as_of, now)
 
@@ -87,7 +88,7 @@ def _with_assessment(case: Case, assessment: Assessment) -> Case:
     return replace(case, assessments=changed)
 
 
-def on_notice(case: Case, event: NoticeNews, now: datetime) -> Moved:
+def on_notice(case: Case, event: NoticeNews, now: datetime) -> Change[Case]:
     """How far a notice got; the case closes when the standing decision is announced to all.
 
     Raises:
@@ -100,15 +101,15 @@ def on_notice(case: Case, event: NoticeNews, now: datetime) -> Moved:
         case NoticeIssued():
             notice = Notice(event.notice_id, event.decision_id, event.addressee_id, NoticeStatus.ISSUED)
             issued = replace(case, notices=(*_other_notices(case, event.notice_id), notice))
-            return issued.noted("notice_issued", now, event.issued_on), ()
+            return Change(issued.noted("notice_issued", now, event.issued_on))
         case NoticeProvided():
-            return _moved_on(case, event.notice_id, NoticeStatus.PROVIDED).noted("notice_provided", now), ()
+            return Change(_moved_on(case, event.notice_id, NoticeStatus.PROVIDED).noted("notice_provided", now))
         case NoticeRetrieved():
             got = _moved_on(case, event.notice_id, NoticeStatus.RETRIEVED)
-            return got.noted("notice_retrieved", now, event.retrieved_on), ()
+            return Change(got.noted("notice_retrieved", now, event.retrieved_on))
         case AnnouncementFailed():
             failed = _moved_on(case, event.notice_id, NoticeStatus.FAILED)
-            return failed.noted("announcement_failed", now, event.provision_ended_on), ()
+            return Change(failed.noted("announcement_failed", now, event.provision_ended_on))
         case NoticeAnnounced():
             announced = _moved_on(case, event.notice_id, NoticeStatus.ANNOUNCED, event.announced_on)
             return cases.close_if_settled(announced.noted("notice_announced", now, event.announced_on), now)

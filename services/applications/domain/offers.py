@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from chassis.change import Change
 from chassis.errors import Conflict, NotFound, NotYet
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.envelope import Event
 from contracts.values import DataRef, LegalDate, Sha256, Timestamp
 from services.applications.domain.services import ServiceVersion, in_force
 
@@ -33,14 +33,11 @@ class Offer:
     content: ServiceVersion | None = None
 
 
-Moved = tuple[Offer, tuple[Event, ...]]
-
-
-def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Moved:
+def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Change[Offer]:
     """A version was published: it becomes known, and what it says has to be fetched."""
     if known is not None:
-        return known, ()
-    return (
+        return Change(known)
+    return Change(
         Offer(
             offer_id=offer_id,
             service_id=event.service_id,
@@ -51,25 +48,18 @@ def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: da
             online=event.online,
             content_hash=event.content_hash,
             dataref=event.dataref,
-        ),
-        (),
+        )
     )
 
 
-def retire(known: Offer | None, event: ServiceRetired) -> Moved:
-    """A version takes no more applications after that day.
-
-    Raises:
-        NotYet: its publication hasn't arrived.
-    """
-    if known is None:
-        raise NotYet("the service version isn't known yet", service_version_id=event.service_version_id)
-    return replace(known, retired_on=event.retired_on), ()
+def retire(known: Offer, event: ServiceRetired) -> Change[Offer]:
+    """A version takes no more applications after that day."""
+    return Change(replace(known, retired_on=event.retired_on))
 
 
-def fill(known: Offer, content: ServiceVersion) -> Moved:
+def fill(known: Offer, content: ServiceVersion) -> Change[Offer]:
     """What the version says has arrived."""
-    return replace(known, content=content), ()
+    return Change(replace(known, content=content))
 
 
 def due(offer: Offer) -> Mapping[str, datetime]:

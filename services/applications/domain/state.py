@@ -21,7 +21,6 @@ from contracts.applications import (
     Party,
     Role,
 )
-from contracts.envelope import Event
 from contracts.values import LegalDate, Money, Timestamp
 from kernel.ids import id_of
 from kernel.legal_days import start_of
@@ -250,10 +249,6 @@ class Case:
     def noted(self, code: str, now: datetime, day: date | None = None, amount: Money | None = None) -> Case:
         """With a line in the timeline."""
         return replace(self, entries=(*self.entries, Entry(code, now, day, amount)), changed_at=now)
-
-
-Moved = tuple[Case, tuple[Event, ...]]
-"""The new state and what happened."""
 
 
 def party_id(case_id: str) -> str:

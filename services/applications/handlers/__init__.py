@@ -19,6 +19,6 @@ class Handlers:
     def __init__(self, stores: Stores, clock: Clock, files: Files, settings: Settings) -> None:
         self.now = clock.now
         """The present instant, for what is shown."""
-        self.offers = Offers(stores, clock)
+        self.offers = Offers(stores)
         self.drafts = Drafts(stores, clock, files, settings)
-        self.cases = Cases(stores, clock, files)
+        self.cases = Cases(stores, files)

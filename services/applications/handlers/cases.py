@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from chassis.aggregates import Answer, Received, Snapshot, Work
+from chassis.aggregates import Answer, Received, Snapshot, Transition, Work
 from chassis.auth import Principal
-from chassis.clock import Clock
 from chassis.errors import NotFound, NotYet
 from chassis.files import Files
 from chassis.http import Caller
@@ -16,8 +15,7 @@ from contracts.applications import Origin
 from services.applications import views
 from services.applications.domain import cases, news
 from services.applications.domain.cases import AskInformation, Decide, Reopen, SupplyInformation
-from services.applications.domain.state import Case, Decision, InformationRequest, Moved, Status, Upload
-from services.applications.handlers.drafts import there
+from services.applications.domain.state import Case, Decision, InformationRequest, Status, Upload
 from services.applications.store import Stores
 
 SUBMITTED = tuple(each for each in Status if each is not Status.DRAFT)
@@ -26,9 +24,8 @@ SUBMITTED = tuple(each for each in Status if each is not Status.DRAFT)
 class Cases:
     """Everything from the submission on."""
 
-    def __init__(self, stores: Stores, clock: Clock, files: Files) -> None:
+    def __init__(self, stores: Stores, files: Files) -> None:
         self._stores = stores
-        self._clock = clock
         self._files = files
 
     # Reading
@@ -92,68 +89,62 @@ class Cases:
 
     async def withdraw(self, caller: Caller, tenant: str, case_id: str) -> Answer:
         """Takes the application back."""
-        now, account = self._clock.now(), caller.principal.subject
-        return await self._request(caller, tenant, case_id, lambda case: cases.withdraw(case, account, now))
+        account = caller.principal.subject
+        return await self._request(caller, tenant, case_id, lambda case, now: cases.withdraw(case, account, now))
 
     async def supply_information(self, caller: Caller, tenant: str, case_id: str, request_id: str, text: str) -> Answer:
         """Answers a request for information."""
-        now, command = self._clock.now(), SupplyInformation(caller.principal.subject, request_id, text)
-        return await self._request(caller, tenant, case_id, lambda case: cases.supply_information(case, command, now))
+        command = SupplyInformation(caller.principal.subject, request_id, text)
+        return await self._request(
+            caller, tenant, case_id, lambda case, now: cases.supply_information(case, command, now)
+        )
 
     # The authority
 
     async def decide(self, caller: Caller, tenant: str, case_id: str, command: Decide) -> Answer:
         """A clerk or a clerk system decides."""
-        now = self._clock.now()
         return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case: cases.decide(there(case), command, now), views.decided
+            caller.change, tenant, case_id, lambda case, now: cases.decide(case, command, now), views.decided
         )
 
     async def ask_information(self, caller: Caller, tenant: str, case_id: str, command: AskInformation) -> Answer:
         """Asks the applicant for something."""
-        now = self._clock.now()
         return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case: cases.ask_information(there(case), command, now), views.asked
+            caller.change,
+            tenant,
+            case_id,
+            lambda case, now: cases.ask_information(case, command, now),
+            views.asked,
         )
 
     async def reopen(self, caller: Caller, tenant: str, case_id: str, reason: str) -> Answer:
         """Goes on with a closed case."""
-        now, command = self._clock.now(), Reopen(caller.principal.subject, reason)
-        return await self._request(caller, tenant, case_id, lambda case: cases.reopen(case, command, now))
+        command = Reopen(caller.principal.subject, reason)
+        return await self._request(caller, tenant, case_id, lambda case, now: cases.reopen(case, command, now))
 
     # What others tell, and time
 
     async def on_payment(self, event: Received[Any]) -> None:
         """Something happened to a demand."""
-        now = self._clock.now()
-        await self._stores.cases.on_event(
-            event, event.data.case_id, lambda case: news.on_payment(_known(case, event), event.data, now)
-        )
+        await self._on_event(event, lambda case, now: news.on_payment(case, event.data, now))
 
     async def on_notice(self, event: Received[Any]) -> None:
         """Something happened to a notice."""
-        now = self._clock.now()
-        await self._stores.cases.on_event(
-            event, event.data.case_id, lambda case: news.on_notice(_known(case, event), event.data, now)
-        )
+        await self._on_event(event, lambda case, now: news.on_notice(case, event.data, now))
+
+    async def _on_event(self, event: Received[Any], transition: Transition[Case]) -> None:
+        case_id = event.data.case_id
+        unknown = NotYet("the case isn't known", case_id=case_id)
+        await self._stores.cases.on_event(event, case_id, transition, if_missing=unknown)
 
     async def note_overdue_information(self, work: Work[Case]) -> None:
         """A day on which information was due has passed."""
-        now = self._clock.now()
-        await self._stores.cases.on_due(work, lambda case: cases.note_overdue_information(there(case), now))
+        await self._stores.cases.on_due(work, cases.note_overdue_information)
 
-    async def _request(self, caller: Caller, tenant: str, case_id: str, move: Callable[[Case], Moved]) -> Answer:
-        return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case: move(there(case)), views.moved
-        )
+    async def _request(self, caller: Caller, tenant: str, case_id: str, transition: Transition[Case]) -> Answer:
+        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.moved)
 
 
 def origin_of(principal: Principal) -> Origin:
     """Staff decide as clerks, machine clients as clerk systems."""
     return Origin.CLERK if principal.kind == "staff" else Origin.CLERK_SYSTEM
-
-
-def _known(case: Case | None, event: Received[Any]) -> Case:
-    if case is None:
-        raise NotYet("the case isn't known", case_id=event.data.case_id)
-    return case

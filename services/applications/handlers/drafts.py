@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from chassis.aggregates import Answer, Snapshot
+from chassis.aggregates import Answer, Snapshot, Transition
 from chassis.clock import Clock
-from chassis.errors import Failure, NotFound
+from chassis.errors import Failure
 from chassis.files import Files
 from chassis.http import Caller
 from kernel.legal_days import legal_date
@@ -19,7 +18,7 @@ from services.applications.domain.findings import Finding
 from services.applications.domain.json_limits import admit
 from services.applications.domain.offers import Offer
 from services.applications.domain.services import ServiceVersion
-from services.applications.domain.state import Case, Moved, Status
+from services.applications.domain.state import Case, Status
 from services.applications.settings import Settings
 from services.applications.store import Stores
 
@@ -33,17 +32,6 @@ class Confirmation:
     reviewed_version: int | None = None
 
 
-def there(case: Case | None) -> Case:
-    """The case.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if case is None:
-        raise NotFound("no such application")
-    return case
-
-
 class Drafts:
     """What a person does with a draft. All raise NotFound where it isn't theirs."""
 
@@ -55,36 +43,35 @@ class Drafts:
 
     async def create(self, caller: Caller, tenant: str, service_id: str) -> Answer:
         """Begins a draft under the version in force."""
-        now, case_id = self._clock.now(), caller.change.new_id("case")
-        offer = await self._offer_unless_repeated(tenant, service_id, case_id, now)
+        case_id = caller.change.new_id("case")
+        offer = await self._offer_unless_repeated(tenant, service_id, case_id)
         principal = caller.principal
         command = drafts.Create(tenant, case_id, principal.subject, principal.trust_level, offer)
-        return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda known: drafts.create(known, command, now), views.created
+        return await self._stores.cases.upsert_on_request(
+            caller.change, tenant, case_id, lambda known, now: drafts.create(known, command, now), views.created
         )
 
     async def save(self, caller: Caller, tenant: str, case_id: str, data: dict[str, Any]) -> Answer:
         """Replaces the form data."""
-        now = self._clock.now()
         command = drafts.Save(caller.principal.subject, admit(data, self._settings.form_limits))
-        return await self._change(caller, tenant, case_id, lambda case: drafts.save(case, command, now))
+        return await self._change(caller, tenant, case_id, lambda case, now: drafts.save(case, command, now))
 
     async def attach(
         self, caller: Caller, tenant: str, case_id: str, document_id: str, media_type: str, body: AsyncIterator[bytes]
     ) -> Answer:
         """Keeps a file, then names it."""
-        now, account = self._clock.now(), caller.principal.subject
+        account = caller.principal.subject
         draft, content = await self._with_service(tenant, case_id, account)
         document = drafts.upload_target(draft.state, account, content.terms, document_id, media_type)
         stored = await self._files.put(tenant, body, limit=self._settings.attachment_limit_bytes)
         drafts.check_signature(stored.head, media_type)
         command = drafts.Attach(account, document, stored.sha256, stored.size, media_type)
-        return await self._change(caller, tenant, case_id, lambda case: drafts.attach(case, command, now))
+        return await self._change(caller, tenant, case_id, lambda case, now: drafts.attach(case, command, now))
 
     async def detach(self, caller: Caller, tenant: str, case_id: str, document_id: str) -> Answer:
         """Takes a file out again."""
-        now, command = self._clock.now(), drafts.Detach(caller.principal.subject, document_id)
-        return await self._change(caller, tenant, case_id, lambda case: drafts.detach(case, command, now))
+        command = drafts.Detach(caller.principal.subject, document_id)
+        return await self._change(caller, tenant, case_id, lambda case, now: drafts.detach(case, command, now))
 
     async def discard(self, caller: Caller, tenant: str, case_id: str) -> Answer:
         """Deletes a draft."""
@@ -92,7 +79,7 @@ class Drafts:
             caller.change,
             tenant,
             case_id,
-            lambda case: drafts.discard(there(case), caller.principal.subject),
+            lambda case, _: drafts.discard(case, caller.principal.subject),
             lambda _: Answer(204, None),
         )
 
@@ -107,7 +94,7 @@ class Drafts:
 
     async def submit(self, caller: Caller, tenant: str, case_id: str, said: Confirmation) -> Answer:
         """Hands the application in."""
-        now, principal = self._clock.now(), caller.principal
+        principal = caller.principal
         draft = await self._own(tenant, case_id, principal.subject)
         command = drafts.Submit(
             account_id=principal.subject,
@@ -118,13 +105,11 @@ class Drafts:
             reviewed_version=said.reviewed_version,
         )
         return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case: drafts.submit(there(case), command, now), views.submitted
+            caller.change, tenant, case_id, lambda case, now: drafts.submit(case, command, now), views.submitted
         )
 
-    async def _change(self, caller: Caller, tenant: str, case_id: str, move: Callable[[Case], Moved]) -> Answer:
-        return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case: move(there(case)), views.saved
-        )
+    async def _change(self, caller: Caller, tenant: str, case_id: str, transition: Transition[Case]) -> Answer:
+        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.saved)
 
     async def _own(self, tenant: str, case_id: str, account: str) -> Snapshot[Case]:
         found = await self._stores.cases.require(tenant, case_id)
@@ -137,10 +122,10 @@ class Drafts:
             return None
         return await self._stores.offer_in_force(tenant, draft.state.service_id, legal_date(self._clock.now()))
 
-    async def _offer_unless_repeated(self, tenant: str, service_id: str, case_id: str, now: datetime) -> Offer | None:
+    async def _offer_unless_repeated(self, tenant: str, service_id: str, case_id: str) -> Offer | None:
         """The version in force; None for a repeated request, which is answered as before whatever was retired since."""
         try:
-            return await self._stores.offer_in_force(tenant, service_id, legal_date(now))
+            return await self._stores.offer_in_force(tenant, service_id, legal_date(self._clock.now()))
         except Failure:
             if await self._stores.cases.get(tenant, case_id) is None:
                 raise

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from chassis.change import Change
 from chassis.errors import Conflict
 from contracts.catalog import TownRegistered
-from contracts.envelope import Event
 from contracts.values import MunicipalityKey, RegionalKey
 from service_format.model import Language, Line, Model, Url
 from service_format.texts import Localized
@@ -78,7 +78,7 @@ class Register:
     town: TownAsData
 
 
-def register(state: Town | None, command: Register, now: datetime) -> tuple[Town, tuple[Event, ...]]:
+def register(state: Town | None, command: Register, now: datetime) -> Change[Town]:
     """Registers a town, or changes it; the same content again changes and says nothing.
 
     Raises:
@@ -89,7 +89,7 @@ def register(state: Town | None, command: Register, now: datetime) -> tuple[Town
     if state is None:
         made = Town(command.tenant, (command.town,), now, now)
     elif state.present == command.town:
-        return state, ()
+        return Change(state)
     else:
         made = replace(state, revisions=(*state.revisions, command.town), changed_at=now)
     told = TownRegistered(
@@ -98,4 +98,4 @@ def register(state: Town | None, command: Register, now: datetime) -> tuple[Town
         ags=made.present.ags,
         dataref=f"/catalog/v1/{made.tenant}/revisions/{len(made.revisions)}",
     )
-    return made, (told,)
+    return Change(made, (told,))

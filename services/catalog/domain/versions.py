@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from enum import Enum
 
-from chassis.errors import Conflict, Forbidden, Invalid, NotFound
+from chassis.change import Change
+from chassis.errors import Conflict, Forbidden, Invalid
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.envelope import Event
 from kernel.canonical_json import canonical, sha256
 from kernel.ids import id_of
 from kernel.legal_days import legal_date
@@ -125,7 +125,7 @@ def version_id(tenant: str, service_id: str, number: int) -> str:
     return id_of(tenant, service_id, str(number))
 
 
-def draft(state: ServiceVersion | None, command: Draft, now: datetime) -> tuple[ServiceVersion, tuple[Event, ...]]:
+def draft(state: ServiceVersion | None, command: Draft, now: datetime) -> Change[ServiceVersion]:
     """Makes a draft.
 
     Raises:
@@ -147,17 +147,15 @@ def draft(state: ServiceVersion | None, command: Draft, now: datetime) -> tuple[
         status=Status.DRAFT,
         changed_at=now,
     )
-    return made, ()
+    return Change(made)
 
 
-def edit(state: ServiceVersion | None, command: Edit, now: datetime) -> tuple[ServiceVersion, tuple[Event, ...]]:
+def edit(known: ServiceVersion, command: Edit, now: datetime) -> Change[ServiceVersion]:
     """Replaces a draft's content.
 
     Raises:
-        NotFound: no such version.
         Conflict: it is published.
     """
-    known = _known(state)
     if known.status is not Status.DRAFT:
         raise Conflict("a published version never changes: draft the next one", status=known.status.value)
     content, digest = _content(command.service)
@@ -170,19 +168,17 @@ def edit(state: ServiceVersion | None, command: Edit, now: datetime) -> tuple[Se
         authors=tuple(dict.fromkeys((*known.authors, command.author))),
         changed_at=now,
     )
-    return made, ()
+    return Change(made)
 
 
-def publish(state: ServiceVersion | None, command: Publish, now: datetime) -> tuple[ServiceVersion, tuple[Event, ...]]:
+def publish(known: ServiceVersion, command: Publish, now: datetime) -> Change[ServiceVersion]:
     """Publishes a draft that somebody else wrote and that passes every check.
 
     Raises:
-        NotFound: no such version.
         Conflict: it is published already.
         Forbidden: the reviewer wrote on it.
         Invalid: the checks found something; `errors` lists it.
     """
-    known = _known(state)
     if known.status is not Status.DRAFT:
         raise Conflict("it is published already", status=known.status.value)
     if command.reviewer in known.authors:
@@ -203,18 +199,16 @@ def publish(state: ServiceVersion | None, command: Publish, now: datetime) -> tu
         online=service.online is not None,
         dataref=made.dataref,
     )
-    return made, (told,)
+    return Change(made, (told,))
 
 
-def retire(state: ServiceVersion | None, command: Retire, now: datetime) -> tuple[ServiceVersion, tuple[Event, ...]]:
+def retire(known: ServiceVersion, command: Retire, now: datetime) -> Change[ServiceVersion]:
     """Ends a published version; cases already open go on.
 
     Raises:
-        NotFound: no such version.
         Conflict: it isn't published, or was retired.
         Invalid: the day has passed.
     """
-    known = _known(state)
     if known.status is not Status.PUBLISHED:
         raise Conflict("only a published version can be retired", status=known.status.value)
     today = legal_date(now)
@@ -228,7 +222,7 @@ def retire(state: ServiceVersion | None, command: Retire, now: datetime) -> tupl
         service_version=made.number,
         retired_on=last,
     )
-    return made, (told,)
+    return Change(made, (told,))
 
 
 _PASSED = {"pointer": "/retired_on", "code": "already_over", "message": "today or later"}
@@ -248,12 +242,6 @@ def lasting(standings: Sequence[Standing], today: date) -> tuple[int, ...]:
 def _covers(other: Standing, standing: Standing, today: date) -> bool:
     """Whether a higher number stands before this one today and until it ends."""
     return other.number > standing.number and other.valid_from <= today and standing.last <= other.last
-
-
-def _known(state: ServiceVersion | None) -> ServiceVersion:
-    if state is None:
-        raise NotFound("no such version")
-    return state
 
 
 def _content(service: ServiceAsData) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from contracts.envelope import Event
+from chassis.change import Change
 from contracts.identity import AccountRegistered
 from contracts.values import TrustLevel
 from kernel.ids import id_of
@@ -54,7 +54,7 @@ def account_id(tenant: str, method: str, subject: str) -> str:
     return id_of(tenant, "account", method, subject)
 
 
-def sign_in(state: Account | None, command: SignIn, now: datetime) -> tuple[Account, tuple[Event, ...]]:
+def sign_in(state: Account | None, command: SignIn, now: datetime) -> Change[Account]:
     """Registers an account at the first sign-in; later ones bring its data up to date.
 
     A sign-in at a lower trust level changes nothing: what was proven with an identity card isn't overwritten by
@@ -65,7 +65,7 @@ def sign_in(state: Account | None, command: SignIn, now: datetime) -> tuple[Acco
             command.account_id, command.method, command.subject, command.trust_level, command.person, registered_at=now
         )
         event = AccountRegistered(account_id=command.account_id, trust_level=command.trust_level, method=command.method)
-        return made, (event,)
+        return Change(made, (event,))
     if not command.trust_level.reaches(state.trust_level):
-        return state, ()
-    return replace(state, trust_level=command.trust_level, person=command.person), ()
+        return Change(state)
+    return Change(replace(state, trust_level=command.trust_level, person=command.person))

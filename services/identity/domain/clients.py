@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.change import Change
 from chassis.errors import Invalid
-from contracts.envelope import Event
 from kernel.ids import id_of
 
 TOWN_SCOPES = frozenset({"cases:read", "cases:decide"})
@@ -47,7 +47,7 @@ def document_id(client_id: str) -> str:
     return id_of("client", client_id)
 
 
-def admit(state: MachineClient | None, command: Admit, now: datetime) -> tuple[MachineClient, tuple[Event, ...]]:
+def admit(state: MachineClient | None, command: Admit, now: datetime) -> Change[MachineClient]:
     """Lets a machine client in, changes its scopes or secret, or locks it out.
 
     Raises:
@@ -59,7 +59,7 @@ def admit(state: MachineClient | None, command: Admit, now: datetime) -> tuple[M
     secret = command.secret or (state.secret if state else None)
     if secret is None:
         raise _invalid("/body/secret", "a new client needs a secret")
-    return MachineClient(command.client_id, tuple(sorted(command.scopes)), secret, command.active, now), ()
+    return Change(MachineClient(command.client_id, tuple(sorted(command.scopes)), secret, command.active, now))
 
 
 def _invalid(pointer: str, message: str) -> Invalid:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from contracts.envelope import Event
+from chassis.change import Change
 from kernel.ids import id_of
 
 
@@ -49,8 +49,8 @@ def document_id(tenant: str, staff_id: str) -> str:
     return id_of(tenant, "staff", staff_id)
 
 
-def appoint(state: StaffMember | None, command: Appoint, now: datetime) -> tuple[StaffMember, tuple[Event, ...]]:
+def appoint(state: StaffMember | None, command: Appoint, now: datetime) -> Change[StaffMember]:
     """Sets roles and whether they may sign in. Tokens given out before run out by themselves."""
     made = StaffMember(command.staff_id, tuple(sorted(command.roles, key=list(Role).index)), command.active, now)
     unchanged = state is not None and (state.roles, state.active) == (made.roles, made.active)
-    return (state if state is not None and unchanged else made), ()
+    return Change(state if state is not None and unchanged else made)

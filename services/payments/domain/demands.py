@@ -6,13 +6,13 @@ what the provider says (a `Word`, believed only where it names our request, amou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from chassis.change import Change
 from chassis.errors import Conflict, NotFound, Rejected
 from contracts.applications import FeeAssessed, FeeTiming
-from contracts.envelope import Event
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from contracts.values import LegalDate, Money, Term, Timestamp
 from kernel.ids import id_of
@@ -222,9 +222,6 @@ class Demand:
         return replace(self, attempts=tuple(found))
 
 
-Decided = tuple[Demand, Sequence[Event]]
-
-
 @dataclass(frozen=True, slots=True)
 class Town:
     """For whom a demand is made."""
@@ -287,7 +284,7 @@ def demand_of(assessed: FeeAssessed, town: Town, now: datetime) -> Demand:
     )
 
 
-def request_payment(new: Demand) -> Decided:
+def request_payment(new: Demand) -> Change[Demand]:
     """A fee was assessed. Where nothing is to be paid (a waiver) the demand is settled from the start."""
     said = PaymentRequested(
         demand_id=new.demand_id,
@@ -300,8 +297,8 @@ def request_payment(new: Demand) -> Decided:
         dataref=request_path(new.tenant, new.demand_id),
     )
     if new.amount.cents == 0:
-        return replace(new, status=Status.SETTLED), (said,)
-    return _booked(new, bookings.of_demand(new.demand_id, new.amount.cents, new.requested_at)), (said,)
+        return Change(replace(new, status=Status.SETTLED), (said,))
+    return Change(_booked(new, bookings.of_demand(new.demand_id, new.amount.cents, new.requested_at)), (said,))
 
 
 def request_path(tenant: str, demand_id: str) -> str:
@@ -309,17 +306,17 @@ def request_path(tenant: str, demand_id: str) -> str:
     return f"/payments/v1/{tenant}/demands/{demand_id}/request"
 
 
-def withdraw(demand: Demand, now: datetime) -> Decided:
+def withdraw(demand: Demand, now: datetime) -> Change[Demand]:
     """The application was withdrawn: what is still owed isn't any more. What was paid stays paid."""
-    return _cancel(demand, "withdrawn", now) if demand.status is Status.OPEN else (demand, ())
+    return _cancel(demand, "withdrawn", now) if demand.status is Status.OPEN else Change(demand)
 
 
-def give_way(demand: Demand, now: datetime) -> Decided:
+def give_way(demand: Demand, now: datetime) -> Change[Demand]:
     """Another assessment replaces this one; what was paid for it becomes unallocated."""
-    return (demand, ()) if demand.status is Status.CANCELLED else _cancel(demand, "replaced", now)
+    return Change(demand) if demand.status is Status.CANCELLED else _cancel(demand, "replaced", now)
 
 
-def _cancel(demand: Demand, reason: str, now: datetime) -> Decided:
+def _cancel(demand: Demand, reason: str, now: datetime) -> Change[Demand]:
     cancelled = replace(demand, status=Status.CANCELLED)
     if demand.amount.cents:
         booking = bookings.of_cancellation(demand.demand_id, demand.amount.cents, demand.outstanding.cents, now)
@@ -327,13 +324,13 @@ def _cancel(demand: Demand, reason: str, now: datetime) -> Decided:
     said = PaymentCancelled(
         demand_id=demand.demand_id, case_id=demand.case_id, assessment_id=demand.assessment_id, reason=reason
     )
-    return cancelled, (said,)
+    return Change(cancelled, (said,))
 
 
-def fall_overdue(demand: Demand) -> Decided:
+def fall_overdue(demand: Demand) -> Change[Demand]:
     """The due day is over in Europe/Berlin."""
     if demand.status is not Status.OPEN or demand.overdue:
-        return demand, ()
+        return Change(demand)
     said = PaymentOverdue(
         demand_id=demand.demand_id,
         case_id=demand.case_id,
@@ -341,7 +338,7 @@ def fall_overdue(demand: Demand) -> Decided:
         outstanding=demand.outstanding,
         due_on=demand.due_on,
     )
-    return replace(demand, overdue=True), (said,)
+    return Change(replace(demand, overdue=True), (said,))
 
 
 # Paying
@@ -357,7 +354,7 @@ class StartAttempt:
     expires_after: timedelta
 
 
-def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Decided:
+def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Change[Demand]:
     """Begins an attempt, unless one is live or this very one was begun before: one charge for one demand.
 
     Raises:
@@ -366,10 +363,10 @@ def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Decid
     """
     owned_by(demand, command.account_id)
     if demand.attempt(command.attempt_id):
-        return demand, ()
+        return Change(demand)
     _payable(demand)
     if demand.live_attempts:
-        return demand, ()
+        return Change(demand)
     if len(demand.attempts) >= MOST_ATTEMPTS:
         raise _refusal(demand, "it was tried too often")
     attempt = Attempt(
@@ -380,7 +377,7 @@ def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Decid
         retry_at=now + command.retry_after,
         expires_at=now + command.expires_after,
     )
-    return replace(demand, attempts=(*demand.attempts, attempt)), ()
+    return Change(replace(demand, attempts=(*demand.attempts, attempt)))
 
 
 def owned_by(demand: Demand, account_id: str) -> None:
@@ -436,7 +433,7 @@ def redirect_of(demand: Demand, attempt_id: str) -> str | None:
     return attempt.redirect_url
 
 
-def hurry(demand: Demand, now: datetime) -> Decided:
+def hurry(demand: Demand, now: datetime) -> Change[Demand]:
     """The payer is back from the provider's page, which proves nothing: look at once.
 
     What is asked for already isn't asked for again: a moved time would make a look on its way come to nothing.
@@ -445,17 +442,17 @@ def hurry(demand: Demand, now: datetime) -> Decided:
         if attempt.phase in _WATCHED and attempt.hurry_at is None:
             earliest = attempt.looked_at + _CLOSEST if attempt.looked_at else now
             demand = demand.with_attempt(replace(attempt, hurry_at=max(now, earliest)))
-    return demand, ()
+    return Change(demand)
 
 
 # What the provider says
 
 
-def record_opening(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Decided:
+def record_opening(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Change[Demand]:
     """The provider has a transaction for this attempt."""
     attempt = demand.attempt(attempt_id)
     if attempt is None or attempt.phase is not Phase.OPENING:
-        return demand, ()
+        return Change(demand)
     opened = replace(
         attempt,
         phase=Phase.INITIAL,
@@ -466,20 +463,20 @@ def record_opening(demand: Demand, attempt_id: str, word: Word, now: datetime) -
     return heed(demand.with_attempt(opened), attempt_id, word, now)
 
 
-def heed(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Decided:
+def heed(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Change[Demand]:
     """What the provider says is checked and applied. Repeated, late or contradicting words never book twice."""
     attempt = demand.attempt(attempt_id)
     if attempt is None or attempt.phase in {Phase.PAID, Phase.OPENING}:
-        return demand, ()
+        return Change(demand)
     if not _believable(demand, attempt, word):
         serious = attempt.live or word.said is Said.PAYED
-        return demand.with_attempt(_looked(attempt, Phase.HELD, now)) if serious else demand, ()
+        return Change(demand.with_attempt(_looked(attempt, Phase.HELD, now)) if serious else demand)
     if word.said is Said.PAYED:
         return _receive(demand, attempt, word.method, now)
-    return _without_money(demand, attempt, word.said, now) if attempt.live else (demand, ())
+    return _without_money(demand, attempt, word.said, now) if attempt.live else Change(demand)
 
 
-def _without_money(demand: Demand, attempt: Attempt, said: Said, now: datetime) -> Decided:
+def _without_money(demand: Demand, attempt: Attempt, said: Said, now: datetime) -> Change[Demand]:
     match said:
         case Said.FAILED:
             return _fail(demand, _looked(attempt, Phase.FAILED, now), "declined")
@@ -488,16 +485,16 @@ def _without_money(demand: Demand, attempt: Attempt, said: Said, now: datetime) 
         case _ if now >= attempt.expires_at:
             return _fail(demand, _looked(attempt, Phase.EXPIRED, now), "expired")
         case _:
-            return demand.with_attempt(_looked(attempt, Phase.INITIAL, now)), ()
+            return Change(demand.with_attempt(_looked(attempt, Phase.INITIAL, now)))
 
 
-def miss(demand: Demand, attempt_id: str, now: datetime) -> Decided:
+def miss(demand: Demand, attempt_id: str, now: datetime) -> Change[Demand]:
     """The provider says that it knows no such transaction. Once expired, it has forgotten it: nobody can pay it."""
     attempt = demand.attempt(attempt_id)
     if attempt is None or attempt.phase not in _WATCHED:
-        return demand, ()
+        return Change(demand)
     if attempt.phase is Phase.HELD or now < attempt.expires_at:
-        return demand.with_attempt(_looked(attempt, attempt.phase, now)), ()
+        return Change(demand.with_attempt(_looked(attempt, attempt.phase, now)))
     return _fail(demand, _looked(attempt, Phase.FAILED, now), "expired")
 
 
@@ -514,7 +511,7 @@ def _believable(demand: Demand, attempt: Attempt, word: Word) -> bool:
     return all(getattr(word, name) in {value, *unstated} for name, value in expected.items())
 
 
-def _receive(demand: Demand, attempt: Attempt, method: str, now: datetime) -> Decided:
+def _receive(demand: Demand, attempt: Attempt, method: str, now: datetime) -> Change[Demand]:
     """Money is booked whatever became of the demand meanwhile: what isn't owed any more is kept as unallocated."""
     booking = bookings.of_receipt(demand.demand_id, attempt.attempt_id, attempt.cents, demand.outstanding.cents, now)
     paid = demand.with_attempt(_looked(attempt, Phase.PAID, now))
@@ -531,18 +528,18 @@ def _receive(demand: Demand, attempt: Attempt, method: str, now: datetime) -> De
         received_at=now,
         method=method,
     )
-    return paid, (said,)
+    return Change(paid, (said,))
 
 
-def _fail(demand: Demand, attempt: Attempt, reason: str) -> Decided:
+def _fail(demand: Demand, attempt: Attempt, reason: str) -> Change[Demand]:
     """It came to nothing; said once, whatever follows."""
     failed = demand.with_attempt(replace(attempt, failure_told=True))
     if attempt.failure_told:
-        return failed, ()
+        return Change(failed)
     said = PaymentFailed(
         demand_id=demand.demand_id, case_id=demand.case_id, attempt_id=attempt.attempt_id, reason=reason
     )
-    return failed, (said,)
+    return Change(failed, (said,))
 
 
 def _looked(attempt: Attempt, phase: Phase, now: datetime) -> Attempt:
@@ -556,6 +553,6 @@ def _booked(demand: Demand, booking: Booking) -> Demand:
     return replace(demand, bookings=(*demand.bookings, booking))
 
 
-def record_booked(demand: Demand, count: int) -> Decided:
+def record_booked(demand: Demand, count: int) -> Change[Demand]:
     """The first `count` bookings are in the ledger."""
-    return replace(demand, booked=max(demand.booked, count)), ()
+    return Change(replace(demand, booked=max(demand.booked, count)))

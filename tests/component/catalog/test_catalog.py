@@ -297,6 +297,8 @@ async def test_towns_do_not_meet(portal: Portal) -> None:
     elsewhere = VERSIONS.replace("witten", "steinhagen")
     assert (await portal.get(elsewhere, stranger)).json()["items"] == []
     _problem(await portal.get(f"{elsewhere}/1/preview", stranger), 404)
+    reviewer = portal.staff("reviewer-1", "reviewer", "steinhagen")
+    _problem(await portal.post(f"{elsewhere}/1/retire", None, reviewer), 404)
 
 
 # The format and the description

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
 from chassis import context
-from chassis.aggregates import CONFLICT_RETRIES, REQUESTS_KEPT, Answer, Kind, Request, Signals, Snapshot, Store
+from chassis.aggregates import (
+    MAX_REQUESTS_KEPT,
+    MAX_WRITE_TRIES,
+    Answer,
+    Change,
+    Kind,
+    Request,
+    Signals,
+    Snapshot,
+    Store,
+    Transition,
+)
 from chassis.errors import (
-    Conflict,
     DuplicateKey,
     EngineAway,
     Gone,
@@ -23,9 +33,10 @@ from chassis.errors import (
     NotYet,
     OutcomeUnknown,
     PreconditionFailed,
+    WriteConflict,
 )
 from chassis.mongo import Collection, Index, TenantCollection
-from contracts.envelope import MAX_DATA_BYTES, Event
+from contracts.envelope import MAX_DATA_BYTES
 from tests.support.diaries import OTHER_TOWN, TOWN, Diary, House, a_subject, in_a_while, noting, received, written
 
 
@@ -43,8 +54,8 @@ async def raw(store: Store[Diary], aggregate_id: str) -> dict[str, Any]:
     return found
 
 
-def deleting(state: Diary | None) -> tuple[None, list[Event]]:
-    return None, []
+def deleting(state: Diary | None, now: datetime) -> Change[None]:
+    return Change(None)
 
 
 class Wrapped:
@@ -115,36 +126,52 @@ def wrapped(store: Store[Diary]) -> Wrapped:
 async def test_events_from_many_sources_at_once_are_all_applied_once(house: House, store: Store[Diary]) -> None:
     target = a_subject()
     events = [received(house, a_subject(), 1) for _ in range(12)]
-    await asyncio.gather(*(store.on_event(each, target, written(str(n))) for n, each in enumerate([*events, *events])))
+    await asyncio.gather(
+        *(store.upsert_on_event(each, target, written(str(n))) for n, each in enumerate([*events, *events]))
+    )
     found = await store.require(TOWN, target)
     assert len(found.state.lines) == 12
     assert found.version == 12
 
 
-async def test_an_event_between_load_and_save_of_a_request_is_a_conflict(
+async def test_a_request_is_tried_again_after_a_write_race_unless_it_named_a_version(
     house: House, store: Store[Diary], wrapped: Wrapped
 ) -> None:
     target = a_subject()
-    await store.on_request(request(), TOWN, target, written("first"), shown)
+    await store.upsert_on_request(request(), TOWN, target, written("first"), shown)
 
     async def _other(_: str) -> None:
-        await store.on_event(received(house, a_subject(), 1), target, written("other"))
+        await store.upsert_on_event(received(house, a_subject(), 1), target, written("other"))
 
     wrapped.before = _other
-    with pytest.raises(Conflict):
-        await store.on_request(request("key-00000002"), TOWN, target, written("second"), shown)
+    await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
     wrapped.before = _other
     with pytest.raises(PreconditionFailed):
-        await store.on_request(request("key-00000003", expected=2), TOWN, target, written("third"), shown)
-    # Read again and repeated with the same key, it works.
-    await store.on_request(request("key-00000002"), TOWN, target, written("second"), shown)
-    assert (await store.require(TOWN, target)).state.lines == ("first", "other", "other", "second")
+        await store.upsert_on_request(request("key-00000003", expected=3), TOWN, target, written("third"), shown)
+    assert (await store.require(TOWN, target)).state.lines == ("first", "other", "second", "other")
+
+
+async def test_a_request_that_always_meets_other_writers_is_refused_in_the_end(
+    store: Store[Diary], wrapped: Wrapped
+) -> None:
+    target, tries = a_subject(), 0
+    await store.upsert_on_request(request(), TOWN, target, written("first"), shown)
+
+    async def _never(*_: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        return False
+
+    wrapped.update = _never  # type: ignore[assignment]
+    with pytest.raises(WriteConflict) as refused:
+        await store.upsert_on_request(request("key-00000002"), TOWN, target, written("second"), shown)
+    assert (refused.value.status, tries) == (409, MAX_WRITE_TRIES)
 
 
 async def test_the_same_request_twice_at_once_is_one(store: Store[Diary]) -> None:
     target = a_subject()
     answers = await asyncio.gather(
-        *(store.on_request(request(), TOWN, target, written("once"), shown) for _ in range(8))
+        *(store.upsert_on_request(request(), TOWN, target, written("once"), shown) for _ in range(8))
     )
     assert {answer.etag for answer in answers} == {'"1"'}
     assert (await store.require(TOWN, target)).state.lines == ("once",)
@@ -152,12 +179,12 @@ async def test_the_same_request_twice_at_once_is_one(store: Store[Diary]) -> Non
 
 async def test_a_request_decided_on_an_older_version_is_refused(store: Store[Diary]) -> None:
     target = a_subject()
-    await store.on_request(request(), TOWN, target, written("a"), shown)
-    await store.on_request(request("key-00000002", expected=1), TOWN, target, written("b"), shown)
+    await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
+    await store.upsert_on_request(request("key-00000002", expected=1), TOWN, target, written("b"), shown)
     with pytest.raises(PreconditionFailed):
-        await store.on_request(request("key-00000003", expected=1), TOWN, target, written("c"), shown)
+        await store.upsert_on_request(request("key-00000003", expected=1), TOWN, target, written("c"), shown)
     with pytest.raises(PreconditionFailed):
-        await store.on_request(request("key-00000004", expected=1), TOWN, a_subject(), written("c"), shown)
+        await store.upsert_on_request(request("key-00000004", expected=1), TOWN, a_subject(), written("c"), shown)
 
 
 # The same again
@@ -165,25 +192,25 @@ async def test_a_request_decided_on_an_older_version_is_refused(store: Store[Dia
 
 async def test_a_repeated_request_gets_the_same_answer_whatever_came_between(store: Store[Diary]) -> None:
     target = a_subject()
-    first = await store.on_request(request(), TOWN, target, written("a"), shown)
-    for number in range(REQUESTS_KEPT - 1):
-        await store.on_request(request(f"other-{number:08}"), TOWN, target, written("more"), shown)
-    again = await store.on_request(request(), TOWN, target, written("a"), shown)
+    first = await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
+    for number in range(MAX_REQUESTS_KEPT - 1):
+        await store.upsert_on_request(request(f"other-{number:08}"), TOWN, target, written("more"), shown)
+    again = await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
     assert again == first
-    assert len((await raw(store, target))["requests"]) == REQUESTS_KEPT
+    assert len((await raw(store, target))["requests"]) == MAX_REQUESTS_KEPT
     # The memory is bounded: one more, and the first is forgotten.
-    await store.on_request(request("other-last"), TOWN, target, written("more"), shown)
-    assert len((await raw(store, target))["requests"]) == REQUESTS_KEPT
-    assert (await store.on_request(request(), TOWN, target, written("a"), shown)) != first
+    await store.upsert_on_request(request("other-last"), TOWN, target, written("more"), shown)
+    assert len((await raw(store, target))["requests"]) == MAX_REQUESTS_KEPT
+    assert (await store.upsert_on_request(request(), TOWN, target, written("a"), shown)) != first
 
 
 async def test_the_same_key_with_another_body_is_refused(store: Store[Diary]) -> None:
     target = a_subject()
-    await store.on_request(request(), TOWN, target, written("a"), shown)
+    await store.upsert_on_request(request(), TOWN, target, written("a"), shown)
     with pytest.raises(IdempotencyKeyReused):
-        await store.on_request(request(body="other"), TOWN, target, written("b"), shown)
+        await store.upsert_on_request(request(body="other"), TOWN, target, written("b"), shown)
     # Another client may use the same key for itself.
-    await store.on_request(request(body="other", client="d"), TOWN, target, written("c"), shown)
+    await store.upsert_on_request(request(body="other", client="d"), TOWN, target, written("c"), shown)
     assert (await store.require(TOWN, target)).state.lines == ("a", "c")
 
 
@@ -194,30 +221,30 @@ async def test_first_and_repeated_answer_are_the_same_value(house: House, store:
     def _dated(snapshot: Snapshot[Diary]) -> Answer:
         return Answer(200, {"at": in_a_while(0), "lines": snapshot.state.lines})
 
-    first = await store.on_request(request(), TOWN, target, written("a"), _dated)
-    assert first == await store.on_request(request(), TOWN, target, written("a"), _dated)
+    first = await store.upsert_on_request(request(), TOWN, target, written("a"), _dated)
+    assert first == await store.upsert_on_request(request(), TOWN, target, written("a"), _dated)
 
 
 async def test_a_repeated_event_changes_nothing(house: House, store: Store[Diary]) -> None:
     target, subject = a_subject(), a_subject()
     first = received(house, subject, 1)
-    assert await store.on_event(first, target, noting(house, "a")) is not None
+    assert await store.upsert_on_event(first, target, noting(house, "a")) is not None
     before = await raw(store, target)
-    assert await store.on_event(first, target, noting(house, "a")) is None
+    assert await store.upsert_on_event(first, target, noting(house, "a")) is None
     assert await raw(store, target) == before
 
 
 async def test_what_led_to_nothing_is_seen_too(house: House, store: Store[Diary]) -> None:
     target, subject = a_subject(), a_subject()
-    await store.on_event(received(house, subject, 1), target, written("a"))
+    await store.upsert_on_event(received(house, subject, 1), target, written("a"))
     decided = []
 
-    def _nothing(state: Diary | None) -> tuple[Diary | None, list[Event]]:
+    def _nothing(state: Diary | None, now: datetime) -> Change[Diary | None]:
         decided.append(state)
-        return state, []
+        return Change(state)
 
-    await store.on_event(received(house, subject, 2), target, _nothing)
-    await store.on_event(received(house, subject, 2), target, _nothing)
+    await store.upsert_on_event(received(house, subject, 2), target, _nothing)
+    await store.upsert_on_event(received(house, subject, 2), target, _nothing)
     assert len(decided) == 1
 
 
@@ -228,32 +255,71 @@ async def test_one_id_in_two_streams_is_two_subjects(house: House, store: Store[
     theirs = replace(
         ours, envelope=ours.envelope.model_copy(update={"source": ours.envelope.source.replace("/x", "/y")})
     )
-    await store.on_event(ours, target, written("ours"))
-    await store.on_event(theirs, target, written("theirs"))
+    await store.upsert_on_event(ours, target, written("ours"))
+    await store.upsert_on_event(theirs, target, written("theirs"))
     assert (await store.require(TOWN, target)).state.lines == ("ours", "theirs")
 
 
 async def test_a_restored_line_is_news_and_the_old_one_is_not(house: House, store: Store[Diary]) -> None:
     target, subject = a_subject(), a_subject()
     for sequence in (1, 2, 3):
-        await store.on_event(received(house, subject, sequence), target, written(f"old{sequence}"))
-    await store.on_event(received(house, subject, 2, epoch=1), target, written("new2"))
-    await store.on_event(received(house, subject, 3), target, written("late"))
-    await store.on_event(received(house, subject, 2, epoch=1), target, written("again"))
+        await store.upsert_on_event(received(house, subject, sequence), target, written(f"old{sequence}"))
+    await store.upsert_on_event(received(house, subject, 2, epoch=1), target, written("new2"))
+    await store.upsert_on_event(received(house, subject, 3), target, written("late"))
+    await store.upsert_on_event(received(house, subject, 2, epoch=1), target, written("again"))
     assert (await store.require(TOWN, target)).state.lines == ("old1", "old2", "old3", "new2")
 
 
 async def test_creation_by_an_event_or_a_request_happens_once(house: House, store: Store[Diary]) -> None:
     event = received(house, a_subject(), 1)
     for _ in range(2):
-        await store.on_event(event, event.new_id("copy"), noting(house, "a"))
+        await store.upsert_on_event(event, event.new_id("copy"), noting(house, "a"))
     assert len(await store.events(TOWN, event.new_id("copy"))) == 1
     made = request()
     for _ in range(2):
-        await store.on_request(made, TOWN, made.new_id("diary"), noting(house, "a"), shown)
+        await store.upsert_on_request(made, TOWN, made.new_id("diary"), noting(house, "a"), shown)
     assert len(await store.events(TOWN, made.new_id("diary"))) == 1
     assert request("key-00000009").new_id("diary") != made.new_id("diary")
     assert event.new_id("copy") != received(house, a_subject(), 1).new_id("copy")
+
+
+# What must exist
+
+
+async def test_a_request_about_something_that_does_not_exist_is_not_found(store: Store[Diary]) -> None:
+    target = a_subject()
+    with pytest.raises(NotFound):
+        await store.on_request(request(), TOWN, target, written("a"), shown)
+    assert await store.collection.find_one({"_id": target}) is None
+
+
+async def test_an_event_about_something_that_does_not_exist_is_passed_over_or_refused_as_asked(
+    house: House, store: Store[Diary]
+) -> None:
+    target, event = a_subject(), received(house, a_subject(), 1)
+    assert await store.on_event(event, target, written("a")) is None
+    with pytest.raises(NotYet, match="later"):
+        await store.on_event(event, target, written("a"), if_missing=NotYet("later"))
+    assert await store.collection.find_one({"_id": target}) is None
+    # Neither counts as seen: once it exists, the same event is applied.
+    await store.upsert_on_request(request(), TOWN, target, written("first"), shown)
+    await store.on_event(event, target, written("a"), if_missing=NotYet("later"))
+    assert (await store.require(TOWN, target)).state.lines == ("first", "a")
+
+
+async def test_a_transition_gets_the_clock_s_present_instant(house: House) -> None:
+    clock = house.moved_clock()
+    store, target = house.store(), a_subject()
+
+    def _at(_: Diary | None, now: datetime) -> Change[Diary]:
+        return Change(Diary(remind=now))
+
+    await store.upsert_on_event(received(house, "s1", 1), target, _at)
+    assert (await store.require(TOWN, target)).state.remind == clock.now()
+    clock.advance(timedelta(seconds=5))
+    [work] = [work async for work in store.overdue(clock.now())]
+    await store.on_due(work, _at)
+    assert (await store.require(TOWN, target)).state.remind == clock.now()
 
 
 # Deleting
@@ -262,12 +328,12 @@ async def test_creation_by_an_event_or_a_request_happens_once(house: House, stor
 async def test_a_deleted_aggregate_leaves_a_tombstone(house: House, store: Store[Diary]) -> None:
     target, subject = a_subject(), a_subject()
     made = request()
-    await store.on_request(made, TOWN, target, noting(house, "a"), shown)
-    await store.on_event(received(house, subject, 1), target, written("b"))
+    await store.upsert_on_request(made, TOWN, target, noting(house, "a"), shown)
+    await store.upsert_on_event(received(house, subject, 1), target, written("b"))
     removal = Request("c", f"DELETE /x/{target}", "key-delete-1", "")
 
-    def _delete(state: Diary | None) -> tuple[None, list[Event]]:
-        return None, [house.noted(line="deleted")]
+    def _delete(state: Diary, now: datetime) -> Change[None]:
+        return Change(None, (house.noted(line="deleted"),))
 
     await store.on_request(removal, TOWN, target, _delete, shown)
     assert await store.get(TOWN, target) is None
@@ -275,7 +341,7 @@ async def test_a_deleted_aggregate_leaves_a_tombstone(house: House, store: Store
     with pytest.raises(NotFound):
         await store.require(TOWN, target)
     with pytest.raises(Gone):
-        await store.on_request(request("key-00000007"), TOWN, target, written("c"), shown)
+        await store.upsert_on_request(request("key-00000007"), TOWN, target, written("c"), shown)
     left = await raw(store, target)
     assert "state" not in left
     assert left["due"] == {}
@@ -284,8 +350,8 @@ async def test_a_deleted_aggregate_leaves_a_tombstone(house: House, store: Store
     assert left["unpublished_since"]
     # A repetition of what deleted it gets its answer; an event repeated or new brings nothing back.
     assert (await store.on_request(removal, TOWN, target, _delete, shown)).status == 201
-    assert await store.on_event(received(house, subject, 1), target, written("back")) is None
-    assert await store.on_event(received(house, subject, 2), target, written("back")) is None
+    assert await store.upsert_on_event(received(house, subject, 1), target, written("back")) is None
+    assert await store.upsert_on_event(received(house, subject, 2), target, written("back")) is None
     assert "state" not in await raw(store, target)
 
 
@@ -296,14 +362,12 @@ async def test_due_follows_the_state(house: House) -> None:
     house.moved_clock()
     store, target = house.store(), a_subject()
 
-    def _at(remind: float | None, call: float | None) -> Callable[[Diary | None], tuple[Diary, list[Event]]]:
-        return lambda _: (
-            Diary(remind=remind and in_a_while(remind), call=call and in_a_while(call)),  # type: ignore[arg-type]
-            [],
-        )
+    def _at(remind: float | None, call: float | None) -> Transition[Diary | None]:
+        diary = Diary(remind=remind and in_a_while(remind), call=call and in_a_while(call))  # type: ignore[arg-type]
+        return lambda *_: Change(diary)
 
     async def _moved(n: int, remind: float | None, call: float | None) -> dict[str, Any]:
-        await store.on_event(received(house, f"s{n}", 1), target, _at(remind, call))
+        await store.upsert_on_event(received(house, f"s{n}", 1), target, _at(remind, call))
         return await raw(store, target)
 
     assert (await _moved(1, 60, 30))["due_at"] == in_a_while(30)
@@ -315,7 +379,7 @@ async def test_due_follows_the_state(house: House) -> None:
 async def test_work_put_off_keeps_its_place_until_the_state_asks_anew(house: House) -> None:
     clock = house.moved_clock()
     store, target = house.store(), a_subject()
-    await store.on_event(received(house, "s1", 1), target, lambda _: (Diary(remind=in_a_while(10)), []))
+    await store.upsert_on_event(received(house, "s1", 1), target, lambda *_: Change(Diary(remind=in_a_while(10))))
     assert [work async for work in store.overdue(clock.now())] == []
     clock.advance(timedelta(seconds=10))
     [work] = [work async for work in store.overdue(clock.now())]
@@ -327,9 +391,9 @@ async def test_work_put_off_keeps_its_place_until_the_state_asks_anew(house: Hou
     assert after["due_at"] == in_a_while(20)
     assert [work async for work in store.overdue(clock.now())] == []
     # A change that leaves the time alone leaves the waiting alone; another time begins anew.
-    await store.on_event(received(house, "s2", 1), target, written("x"))
+    await store.upsert_on_event(received(house, "s2", 1), target, written("x"))
     assert (await raw(store, target))["due"]["remind"]["attempts"] == 1
-    await store.on_event(received(house, "s3", 1), target, lambda _: (Diary(remind=in_a_while(11)), []))
+    await store.upsert_on_event(received(house, "s3", 1), target, lambda *_: Change(Diary(remind=in_a_while(11))))
     assert (await raw(store, target))["due"]["remind"]["attempts"] == 0
     assert await store.on_due(work, written("too late")) is None
 
@@ -337,15 +401,13 @@ async def test_work_put_off_keeps_its_place_until_the_state_asks_anew(house: Hou
 async def test_putting_off_does_not_hide_work_that_came_meanwhile(house: House) -> None:
     clock = house.moved_clock()
     store, target = house.store(), a_subject()
-    await store.on_event(received(house, "s1", 1), target, lambda _: (Diary(remind=in_a_while(0)), []))
+    await store.upsert_on_event(received(house, "s1", 1), target, lambda *_: Change(Diary(remind=in_a_while(0))))
     [work] = [work async for work in store.overdue(clock.now())]
     wrapped = Wrapped(store.collection)
     store.collection = wrapped  # type: ignore[assignment]
 
     async def _sooner(_: str) -> None:
-        await store.on_event(
-            received(house, "s2", 1), target, lambda s: (replace(s or Diary(), call=in_a_while(5)), [])
-        )
+        await store.on_event(received(house, "s2", 1), target, lambda s, _: Change(replace(s, call=in_a_while(5))))
 
     wrapped.before = _sooner
     await store.postpone(work, in_a_while(300))
@@ -362,9 +424,9 @@ async def test_an_event_whose_write_is_unknown_is_applied_once(
 ) -> None:
     target, subject = a_subject(), a_subject()
     if operation == "update":
-        await store.on_event(received(house, a_subject(), 1), target, noting(house, "before"))
+        await store.upsert_on_event(received(house, a_subject(), 1), target, noting(house, "before"))
     (wrapped.lose if happened else wrapped.refuse).add(operation)
-    await store.on_event(received(house, subject, 1), target, noting(house, "x"))
+    await store.upsert_on_event(received(house, subject, 1), target, noting(house, "x"))
     assert not wrapped.lose
     assert not wrapped.refuse
     found = await store.require(TOWN, target)
@@ -381,11 +443,11 @@ async def test_a_request_whose_write_is_unknown_says_so_and_can_be_repeated(
 ) -> None:
     target = a_subject()
     if operation == "update":
-        await store.on_request(request("key-before"), TOWN, target, noting(house, "before"), shown)
+        await store.upsert_on_request(request("key-before"), TOWN, target, noting(house, "before"), shown)
     (wrapped.lose if happened else wrapped.refuse).add(operation)
     with pytest.raises(OutcomeUnknown):
-        await store.on_request(request(), TOWN, target, noting(house, "x"), shown)
-    answer = await store.on_request(request(), TOWN, target, noting(house, "x"), shown)
+        await store.upsert_on_request(request(), TOWN, target, noting(house, "x"), shown)
+    answer = await store.upsert_on_request(request(), TOWN, target, noting(house, "x"), shown)
     assert answer.status == 201
     assert (await store.require(TOWN, target)).state.lines.count("x") == 1
 
@@ -393,15 +455,14 @@ async def test_a_request_whose_write_is_unknown_says_so_and_can_be_repeated(
 async def test_due_work_whose_write_is_unknown_is_recorded_once(house: House) -> None:
     clock = house.moved_clock()
     store, target = house.store(), a_subject()
-    await store.on_event(received(house, "s1", 1), target, lambda _: (Diary(remind=clock.now()), []))
+    await store.upsert_on_event(received(house, "s1", 1), target, lambda *_: Change(Diary(remind=clock.now())))
     [work] = [work async for work in store.overdue(clock.now())]
     wrapped = Wrapped(store.collection)
     store.collection = wrapped  # type: ignore[assignment]
     wrapped.lose.add("update")
 
-    def _done(state: Diary | None) -> tuple[Diary, list[Event]]:
-        assert state is not None
-        return replace(state, lines=(*state.lines, "done"), remind=None), [house.noted(line="done")]
+    def _done(state: Diary, now: datetime) -> Change[Diary]:
+        return Change(replace(state, lines=(*state.lines, "done"), remind=None), (house.noted(line="done"),))
 
     await store.on_due(work, _done)
     assert (await store.require(TOWN, target)).state.lines == ("done",)
@@ -420,8 +481,8 @@ async def test_writes_that_never_get_through_end_as_unknown(
 
     wrapped.insert = _always  # type: ignore[method-assign]
     with pytest.raises(EngineAway):
-        await store.on_event(received(house, a_subject(), 1), a_subject(), written("x"))
-    assert tries == CONFLICT_RETRIES
+        await store.upsert_on_event(received(house, a_subject(), 1), a_subject(), written("x"))
+    assert tries == MAX_WRITE_TRIES
 
 
 # What may be said
@@ -430,7 +491,7 @@ async def test_writes_that_never_get_through_end_as_unknown(
 async def test_an_event_that_could_not_be_sent_is_refused_when_saved(house: House, store: Store[Diary]) -> None:
     target = a_subject()
     with pytest.raises(ValueError, match="bytes long"):
-        await store.on_request(request(), TOWN, target, noting(house, "x" * MAX_DATA_BYTES), shown)
+        await store.upsert_on_request(request(), TOWN, target, noting(house, "x" * MAX_DATA_BYTES), shown)
     assert await store.collection.find_one({"_id": target}) is None
 
 
@@ -441,11 +502,11 @@ async def test_an_event_that_no_envelope_can_carry_is_refused_when_saved(
     """Else the relay would find it, and stand still before it for ever."""
     target = "with_underscores" if wrong == "subject" else a_subject()
 
-    def _decide(_: Diary | None) -> tuple[Diary, list[Event]]:
-        return Diary(case="not-a-uuid" if wrong == "case" else None), [house.noted(line="x")]
+    def _create(_: Diary | None, now: datetime) -> Change[Diary]:
+        return Change(Diary(case="not-a-uuid" if wrong == "case" else None), (house.noted(line="x"),))
 
     with pytest.raises(ValueError, match="validation error"):
-        await store.on_request(request(), TOWN, target, _decide, shown)
+        await store.upsert_on_request(request(), TOWN, target, _create, shown)
     assert await store.collection.find_one({"_id": target}) is None
 
 
@@ -455,15 +516,15 @@ async def test_an_event_that_no_envelope_can_carry_is_refused_when_saved(
 async def test_a_strange_traceparent_harms_no_event(house: House, store: Store[Diary], given: str) -> None:
     target = a_subject()
     with context.entered(context.fresh(traceparent=given)):
-        await store.on_request(request(), TOWN, target, noting(house, "x"), shown)
+        await store.upsert_on_request(request(), TOWN, target, noting(house, "x"), shown)
     [(envelope, _)] = await store.events(TOWN, target)
     assert envelope.traceparent is not None
 
 
 async def test_events_without_an_aggregate_are_refused(house: House, store: Store[Diary]) -> None:
     with pytest.raises(Exception, match="aggregate"):
-        await store.on_event(
-            received(house, a_subject(), 1), a_subject(), lambda _: (None, [house.noted(line="into the void")])
+        await store.upsert_on_event(
+            received(house, a_subject(), 1), a_subject(), lambda *_: Change(None, (house.noted(line="into the void"),))
         )
 
 
@@ -472,22 +533,20 @@ async def test_events_without_an_aggregate_are_refused(house: House, store: Stor
 
 async def test_every_query_names_the_town(house: House, store: Store[Diary], wrapped: Wrapped) -> None:
     target, subject = a_subject(), a_subject()
-    await store.on_request(request(), TOWN, target, noting(house, "a"), shown)
-    await store.on_request(request(), TOWN, target, noting(house, "a"), shown)
-    await store.on_request(request("key-00000002", expected=1), TOWN, target, noting(house, "b"), shown)
-    await store.on_event(
-        received(house, subject, 1), target, lambda s: (replace(s or Diary(), remind=in_a_while(0)), [])
-    )
+    await store.upsert_on_request(request(), TOWN, target, noting(house, "a"), shown)
+    await store.upsert_on_request(request(), TOWN, target, noting(house, "a"), shown)
+    await store.upsert_on_request(request("key-00000002", expected=1), TOWN, target, noting(house, "b"), shown)
+    await store.on_event(received(house, subject, 1), target, lambda s, _: Change(replace(s, remind=in_a_while(0))))
     [work] = [each async for each in store.overdue(in_a_while(1))]
     overdue = wrapped.filters.pop()
     assert set(overdue) == {"due_at"}, "only the workers' list is read across towns"
     await store.postpone(work, in_a_while(2))
-    await store.on_due(work, lambda s: (replace(s or Diary(), remind=None), []))
+    await store.on_due(work, lambda s, _: Change(replace(s, remind=None)))
     await store.get(TOWN, target)
     await store.find(TOWN, {"state.case": None}, sort=[("_id", 1)])
     await store.events(TOWN, target)
     await store.archive(TOWN, target, 1)
-    await store.on_request(request("key-00000003"), TOWN, target, deleting, shown)
+    await store.upsert_on_request(request("key-00000003"), TOWN, target, deleting, shown)
     assert len(wrapped.filters) > 12
     assert [where for where in wrapped.filters if where.get("tenant") != TOWN] == []
 
@@ -523,14 +582,14 @@ async def test_older_news_do_not_overwrite_a_read_model(house: House) -> None:
 
 async def test_a_town_never_finds_anothers_aggregate(house: House, store: Store[Diary]) -> None:
     target = a_subject()
-    await store.on_request(request(), TOWN, target, noting(house, "a"), shown)
+    await store.upsert_on_request(request(), TOWN, target, noting(house, "a"), shown)
     assert await store.get(OTHER_TOWN, target) is None
     assert await store.find(OTHER_TOWN, {"tenant": TOWN}) == []
     assert await store.events(OTHER_TOWN, target) == []
-    with pytest.raises((NotFound, Conflict)):
-        await store.on_request(request("key-00000002"), OTHER_TOWN, target, noting(house, "b"), shown)
+    with pytest.raises((NotFound, WriteConflict)):
+        await store.upsert_on_request(request("key-00000002"), OTHER_TOWN, target, noting(house, "b"), shown)
     with pytest.raises(NotYet):  # parked as waiting, rather than in the way of everything
-        await store.on_event(received(house, a_subject(), 1, tenant=OTHER_TOWN), target, noting(house, "b"))
+        await store.upsert_on_event(received(house, a_subject(), 1, tenant=OTHER_TOWN), target, noting(house, "b"))
     assert (await store.require(TOWN, target)).state.lines == ("a",)
 
 
@@ -561,8 +620,10 @@ async def test_a_field_that_only_a_newer_release_knows_survives_an_older_one(hou
     database = house.database()
     old, target = house.store(database), a_subject()
     new = Store(database, Kind("diary", house.topic, NextDiary), house.clock, Signals(), "emitter")
-    await new.on_request(request(), TOWN, target, lambda _: (NextDiary(mood="well"), []), lambda _: Answer(201, {}))
-    await old.on_request(request("key-00000002"), TOWN, target, noting(house, "a"), shown)
+    await new.upsert_on_request(
+        request(), TOWN, target, lambda *_: Change(NextDiary(mood="well")), lambda _: Answer(201, {})
+    )
+    await old.upsert_on_request(request("key-00000002"), TOWN, target, noting(house, "a"), shown)
     now = await new.require(TOWN, target)
     assert (now.state.mood, now.state.lines) == ("well", ("a",))
 
@@ -571,9 +632,15 @@ async def test_fields_of_another_variant_go(house: House) -> None:
     kind: Kind[Any] = Kind("diary", house.topic, Annotated[Draft | Sent, Field(discriminator="kind")])  # type: ignore[arg-type]
     store = Store(house.database(), kind, house.clock, Signals(), "emitter")
     target = a_subject()
-    await store.on_request(request(), TOWN, target, lambda _: (Draft(typed="x"), []), lambda _: Answer(201, {}))
+    await store.upsert_on_request(
+        request(), TOWN, target, lambda *_: Change(Draft(typed="x")), lambda _: Answer(201, {})
+    )
     await store.on_request(
-        request("key-00000002"), TOWN, target, lambda state: (Sent(copy_of=state.typed), []), lambda _: Answer(200, {})
+        request("key-00000002"),
+        TOWN,
+        target,
+        lambda state, _: Change(Sent(copy_of=state.typed)),
+        lambda _: Answer(200, {}),
     )
     assert (await raw(store, target))["state"] == {"kind": "sent", "copy_of": "x"}
 
@@ -609,12 +676,12 @@ async def test_whoever_saves_wakes_relay_and_workers(house: House) -> None:
     clock = house.moved_clock()
     signals = Signals()
     store = house.store(signals=signals)
-    await store.on_event(received(house, "s1", 1), a_subject(), written("a"))
+    await store.upsert_on_event(received(house, "s1", 1), a_subject(), written("a"))
     assert not signals.published.is_set()
-    await store.on_event(received(house, "s1", 1), a_subject(), noting(house, "a"))
+    await store.upsert_on_event(received(house, "s1", 1), a_subject(), noting(house, "a"))
     assert signals.published.is_set()
     assert not signals.due.is_set()
-    await store.on_event(received(house, "s1", 1), a_subject(), lambda _: (Diary(remind=clock.now()), []))
+    await store.upsert_on_event(received(house, "s1", 1), a_subject(), lambda *_: Change(Diary(remind=clock.now())))
     assert signals.due.is_set()
 
 

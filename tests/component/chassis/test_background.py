@@ -90,7 +90,7 @@ async def test_every_task_of_the_lease_holder_that_is_killed_returns(service: Se
 
         await wait_until(_returned, what=f"{name} returned")
     store = service.stores[0]
-    await store.on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
+    await store.upsert_on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
 
     async def _published() -> bool:
         return bool(await house.published())
@@ -196,7 +196,7 @@ async def test_one_error_of_the_database_does_not_end_leading(house: House, code
     house.database("emitter")  # dropped at the end
     await service.start()
     try:
-        await store.on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
+        await store.upsert_on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
 
         async def _published() -> bool:
             return len(await house.published()) == 1

@@ -156,7 +156,7 @@ async def test_poison_is_parked_and_the_rest_goes_on(house: House, producer: AIO
     async def _handler(event: Received[Any]) -> object:
         if event.envelope.subject == poisoned and event.data.line == "l2":
             raise RuntimeError("Erika Beispiel")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, poisoned, [1, 2, 3], partition=0)
     await house.said(producer, well, [1, 2], partition=0)
@@ -262,7 +262,7 @@ async def test_rejected_and_not_yet_are_told_apart(house: House, producer: AIOKa
             raise Rejected("never")
         if not ready:
             raise NotYet("the other one")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, rejected, [1], partition=0)
     await house.said(producer, early, [1, 2, 3], partition=0)
@@ -292,7 +292,7 @@ async def test_replay_and_discard_are_done_by_the_owner_in_order(house: House, p
     async def _handler(event: Received[Any]) -> object:
         if broken and event.data.line == "l2":
             raise Rejected("a bug of ours")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, fixed, [1, 2, 3, 4])
     await house.said(producer, given_up, [1, 2, 3, 4])
@@ -324,7 +324,7 @@ async def test_a_repeat_of_something_done_is_not_discarded_in_place_of_the_culpr
     async def _handler(event: Received[Any]) -> object:
         if event.data.line == "l3":
             raise Rejected("never")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, subject, [1, 2, 3, 4, 1, 2, 5])
     reader = await house.reader(_handler, start=False)
@@ -348,7 +348,7 @@ async def test_a_handler_whose_engine_is_away_keeps_its_place(house: House, prod
         tries += 1
         if away:
             raise EngineAway("injected")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, subject, [1, 2, 3])
     reader = await house.reader(_handler, start=False)
@@ -371,7 +371,7 @@ async def test_many_unknown_failures_stop_the_consumer_instead_of_parking_everyt
     async def _handler(event: Received[Any]) -> object:
         if broken and event.envelope.subject != well:
             raise RuntimeError("a bug of ours")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     for subject in subjects:
         await house.said(producer, subject, [1], partition=0)
@@ -438,7 +438,7 @@ async def test_killed_in_the_middle_of_a_batch_the_next_one_does_the_rest(
 
     async def _handler(event: Received[Any]) -> object:
         nonlocal handled
-        done = await first.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        done = await first.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
         handled += 1
         if handled >= 30:
             await asyncio.Event().wait()
@@ -467,7 +467,7 @@ async def test_consumers_that_join_and_leave_under_load_double_and_lose_nothing(
             calls[event.envelope.subject] += 1
             await asyncio.sleep(0.002)
             copies = readers[place].copies
-            return await copies.on_event(event, event.new_id("copy"), written(event.data.line))
+            return await copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
         return _handler
 
@@ -524,7 +524,7 @@ async def test_a_graceful_stop_ends_what_was_begun_and_commits_it(house: House, 
     async def _handler(event: Received[Any]) -> object:
         begun.set()
         await let.wait()
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     reader = await house.reader(_handler, start=False)
     await reader.start()

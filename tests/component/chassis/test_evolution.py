@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
-from chassis.aggregates import Answer, Kind, Received, Request, Snapshot
+from chassis.aggregates import Answer, Change, Kind, Received, Request, Snapshot
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts import topics
@@ -97,7 +98,7 @@ class Releases:
             cents = data.amount.cents if isinstance(data, FineNotedV2) else data.cents
             fine = Fine(cents, getattr(data, "reason", None), release)
             # The fact's own id, not the event's: v1 and v2 beside it tell of the same fine.
-            await fines.on_event(event, id_of("fine", data.fine_id), lambda known: (known or fine, ()))
+            await fines.upsert_on_event(event, id_of("fine", data.fine_id), lambda known, _: Change(known or fine))
             self.applied.append((data.fine_id, release))
 
         for model in models:
@@ -106,13 +107,13 @@ class Releases:
         return made
 
     async def say(self, events: Sequence[Event], subject: str) -> None:
-        def _decide(before: Said | None) -> tuple[Said, Sequence[Event]]:
-            return Said((before or Said()).count + 1), events
+        def _counted(before: Said | None, now: datetime) -> Change[Said]:
+            return Change(Said((before or Said()).count + 1), tuple(events))
 
         def _answer(_: Snapshot[Said]) -> Answer:
             return Answer(201, {})
 
-        await self.said.on_request(Request("test", "POST /", str(uuid4()), ""), TOWN, subject, _decide, _answer)
+        await self.said.upsert_on_request(Request("test", "POST /", str(uuid4()), ""), TOWN, subject, _counted, _answer)
 
     async def known(self) -> dict[str, Fine]:
         store = self.listeners[0].stores[0]

@@ -21,11 +21,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from chassis import context, metrics
-from chassis.aggregates import Answer, Snapshot, Store
-from chassis.errors import ConfigurationError, NotFound
+from chassis.aggregates import Answer, Change, Snapshot, Store
+from chassis.errors import ConfigurationError
 from chassis.http import Access, Caller, Paging, Router, after, page, respond
 from chassis.service import Service
-from contracts.envelope import Event
 from contracts.values import TrustLevel
 from tests.support.diaries import OTHER_TOWN, TOWN, Diary, House, noting, written
 from tests.support.tokens import Issuer
@@ -54,16 +53,15 @@ def routes(house: House, store: Store[Diary]) -> Router:
     @router.post("/diaries", status_code=201)
     async def begin(tenant: str, line: Line, caller: Annotated[Caller, Depends(BASIC)]) -> Response:
         change = caller.change
-        return respond(await store.on_request(change, tenant, change.new_id("diary"), noting(house, line.line), shown))
+        return respond(
+            await store.upsert_on_request(change, tenant, change.new_id("diary"), noting(house, line.line), shown)
+        )
 
     @router.put("/diaries/{diary}")
     async def edit(tenant: str, diary: str, line: Line, caller: Annotated[Caller, Depends(EDITING)]) -> Response:
-        def _decide(state: Diary | None) -> tuple[Diary, list[Event]]:
-            if state is None:
-                raise NotFound("no such diary", id=diary)
-            return replace(state, lines=(line.line,)), []
-
-        answer = await store.on_request(caller.change, tenant, diary, _decide, shown)
+        answer = await store.on_request(
+            caller.change, tenant, diary, lambda state, _: Change(replace(state, lines=(line.line,))), shown
+        )
         return respond(replace(answer, status=200))
 
     @router.get("/diaries")
@@ -545,7 +543,7 @@ def _references(node: Any) -> list[str]:
 
 async def test_what_is_written_is_read(edge: Edge) -> None:
     made = await edge("POST", PATH, json={"line": "hello"})
-    await edge.store.on_request(
+    await edge.store.upsert_on_request(
         _request(), TOWN, made.json()["id"], written("more"), lambda each: Answer(200, list(each.state.lines))
     )
     assert (await edge("GET", made.headers["location"])).json() == {"lines": ["hello", "more"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chassis.aggregates import Answer, Request, Store
+from chassis.aggregates import Answer, Change, Request, Store
 from chassis.clock import SystemClock
 from chassis.errors import EngineAway, Failure
 from chassis.events.relay import Relay
-from contracts.envelope import Envelope, Event
+from contracts.envelope import Envelope
 from tests.support.diaries import TOWN, Diary, House, a_subject, noting, received
 
 SOURCES = ("s1", "s2")
@@ -66,7 +67,7 @@ def machine(house: House, runner: asyncio.Runner) -> type[RuleBasedStateMachine]
             if not (repeated and self.sequences[source]):
                 self.sequences[source] += 1
             event = received(house, f"{source}-{self.subject}"[:60], self.sequences[source])
-            self.done(self.store.on_event(event, self.subject, noting(house, *("x" * lines))))
+            self.done(self.store.upsert_on_event(event, self.subject, noting(house, *("x" * lines))))
             self.told_all = False
 
         @rule(key=st.integers(0, 3), lines=st.integers(0, 2))
@@ -75,18 +76,20 @@ def machine(house: House, runner: asyncio.Runner) -> type[RuleBasedStateMachine]
             answer = Answer(200, {})
             with contextlib.suppress(Failure):
                 self.done(
-                    self.store.on_request(change, TOWN, self.subject, noting(house, *("y" * lines)), lambda _: answer)
+                    self.store.upsert_on_request(
+                        change, TOWN, self.subject, noting(house, *("y" * lines)), lambda _: answer
+                    )
                 )
             self.told_all = False
 
         @rule()
         def delete(self) -> None:
-            def _gone(state: Diary | None) -> tuple[None, list[Event]]:
-                return None, [house.noted(line="gone")]
+            def _gone(state: Diary | None, now: datetime) -> Change[None]:
+                return Change(None, (house.noted(line="gone"),))
 
             change = Request("c", "DELETE /x", a_subject(), "")
             with contextlib.suppress(Failure):
-                self.done(self.store.on_request(change, TOWN, self.subject, _gone, lambda _: Answer(204, None)))
+                self.done(self.store.upsert_on_request(change, TOWN, self.subject, _gone, lambda _: Answer(204, None)))
             self.told_all = False
 
         @rule(failing=st.integers(0, 2))

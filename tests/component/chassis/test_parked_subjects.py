@@ -105,7 +105,7 @@ async def test_a_parked_subject_being_tried_is_given_up_with_its_partition(
         raise NotYet("later")
 
     async def _applied(event: Received[Any]) -> object:
-        return await second.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await second.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     first = await house.reader(_stuck_when_tried_again)
     await asyncio.wait_for(trying.wait(), 15)
@@ -189,7 +189,7 @@ async def test_a_discard_is_for_the_event_that_was_seen_and_no_other(house: Hous
     async def _mended_meanwhile(event: Received[Any]) -> object:
         if broken and event.envelope.sequence == 1:
             raise Rejected("a bug of ours")
-        return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
     await house.said(producer, subject, [1, 2])
     reader, entered, go = await _held(house, _mended_meanwhile)
@@ -214,7 +214,7 @@ async def test_a_verdict_falls_on_the_event_that_was_tried_only(house: House, pr
 
     async def _second_waits(event: Received[Any]) -> object:
         if first_passes and event.envelope.sequence == 1:
-            return await reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+            return await reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
         raise NotYet("later")
 
     await house.said(producer, a_subject(), [1, 2])

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.aggregates import Answer, Kind, Received, Request
+from chassis.aggregates import Answer, Change, Kind, Received, Request
 from chassis.mongo import TenantCollection
 from chassis.readmodels import ReadModel, ask_rebuild, read_pointer
 from chassis.service import Service
@@ -49,7 +49,9 @@ class House:
         self._mine.add(subject)
         said = PaymentFailed(demand_id=subject, case_id=subject, attempt_id=subject, reason="declined")
         request = Request("test", "POST /", subject, "")
-        await self.said.on_request(request, TOWN, subject, lambda _: (Said(1), [said]), lambda _: Answer(201, {}))
+        await self.said.upsert_on_request(
+            request, TOWN, subject, lambda *_: Change(Said(1), (said,)), lambda _: Answer(201, {})
+        )
         return subject
 
     async def shown(self) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Outbox:
     async def says(self, subject: str, *lines: str) -> None:
         self.house_sequence = getattr(self, "house_sequence", 0) + 1
         event = received(self.house, f"from-{self.house_sequence}", 1)
-        await self.store.on_event(event, subject, noting(self.house, *lines))
+        await self.store.upsert_on_event(event, subject, noting(self.house, *lines))
 
     async def unpublished(self) -> int:
         return len([1 async for _ in self.store.collection.find({"unpublished_since": {"$exists": True}})])
@@ -301,7 +301,7 @@ async def test_a_background_fault_does_not_end_relaying(house: House, monkeypatc
     house.database()  # dropped at the end
     try:
         await service.start()
-        await store.on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
+        await store.upsert_on_event(received(house, a_subject(), 1), a_subject(), noting(house, "x"))
 
         async def _told() -> bool:
             rows = [row async for row in store.collection.find({})]

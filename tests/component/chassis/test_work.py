@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from chassis.aggregates import Signals, Store, Work
+from chassis.aggregates import Change, Signals, Store, Work
 from chassis.clock import FixedClock
-from chassis.errors import EngineAway, NotYet
+from chassis.errors import EngineAway, NotYet, PeerAway
 from chassis.work import Duty, Worker, Workers
-from contracts.envelope import Event
 from tests.support.diaries import TOWN, Diary, House, a_subject, in_a_while, received
 from tests.support.waiting import wait_until
 
@@ -33,7 +32,7 @@ class Desk:
     async def due(self, at: datetime) -> str:
         subject = a_subject()
         event = received(self.house, a_subject(), 1)
-        await self.store.on_event(event, subject, lambda _: (Diary(remind=at), []))
+        await self.store.upsert_on_event(event, subject, lambda *_: Change(Diary(remind=at)))
         return subject
 
     def call(self, work: Work[Diary]) -> None:
@@ -41,9 +40,8 @@ class Desk:
         self.calls.append((work.snapshot.id, work.at))
 
     async def write(self, work: Work[Diary]) -> object:
-        def _done(state: Diary | None) -> tuple[Diary, list[Event]]:
-            assert state is not None
-            return replace(state, lines=(*state.lines, "done"), remind=None), [self.house.noted(line="done")]
+        def _done(state: Diary, now: datetime) -> Change[Diary]:
+            return Change(replace(state, lines=(*state.lines, "done"), remind=None), (self.house.noted(line="done"),))
 
         return await self.store.on_due(work, _done)
 
@@ -137,7 +135,9 @@ async def test_a_crash_between_the_call_outside_and_the_write_repeats_the_same_c
     assert len(await desk.store.events(TOWN, subject)) == 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), NotYet("later"), EngineAway("away"), None], ids=str)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), NotYet("later"), EngineAway("away"), PeerAway("away"), None], ids=str
+)
 async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
     desk: Desk, error: Exception | None
 ) -> None:
@@ -171,7 +171,9 @@ async def test_what_fails_or_makes_no_progress_is_put_off_further_each_time(
 
 
 @pytest.mark.parametrize(
-    ("error", "least", "most"), [(EngineAway("away"), 24, 36), (NotYet("later"), 200, 400)], ids=str
+    ("error", "least", "most"),
+    [(EngineAway("away"), 24, 36), (PeerAway("away"), 24, 36), (NotYet("later"), 200, 400)],
+    ids=str,
 )
 async def test_what_was_away_for_long_is_looked_for_more_often(
     desk: Desk, error: Exception, least: float, most: float

@@ -55,7 +55,9 @@ class Emitter:
     async def says(self, subject: str, *lines: str) -> None:
         """One write with its events."""
         self.said += 1
-        await self.store.on_event(received(self.house, f"from-{self.said}", 1), subject, noting(self.house, *lines))
+        await self.store.upsert_on_event(
+            received(self.house, f"from-{self.said}", 1), subject, noting(self.house, *lines)
+        )
 
     async def publishes(self) -> None:
         """Everything said so far."""

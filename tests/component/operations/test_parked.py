@@ -33,7 +33,7 @@ class Stubborn:
         assert self.reader is not None
         if event.data.line == self.refuses:
             raise Rejected("not this one")
-        return await self.reader.copies.on_event(event, event.new_id("copy"), written(event.data.line))
+        return await self.reader.copies.upsert_on_event(event, event.new_id("copy"), written(event.data.line))
 
 
 @pytest.fixture

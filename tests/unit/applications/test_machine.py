@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import TypeAdapter
 
+from chassis.change import Change
 from chassis.errors import Failure
 from contracts.applications import (
     ApplicationComplete,
@@ -27,7 +28,7 @@ from contracts.envelope import Event
 from kernel.canonical_json import canonical, content_hash, sha256
 from kernel.ids import id_of
 from services.applications.domain import cases, drafts, news, state
-from services.applications.domain.state import Case, Moved, RequestStatus, Status, submitted_content
+from services.applications.domain.state import Case, RequestStatus, Status, submitted_content
 from tests.support.cases import ACCOUNT, NOW, changed, draft, offer, paid, ruling, submission, told_of
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
@@ -63,7 +64,7 @@ class Life(RuleBasedStateMachine):
         for step in usual[:steps]:
             step()
 
-    def _move(self, move: Callable[[Case], Moved]) -> None:
+    def _move(self, move: Callable[[Case], Change[Case]]) -> None:
         """Twice, since the same must come of the same; a refusal changes nothing."""
         try:
             after, events = move(self.case)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from chassis.errors import Conflict, Forbidden, Invalid, NotFound
+from chassis.errors import Conflict, Forbidden, Invalid
 from contracts import datarefs
 from contracts.catalog import ServicePublished, ServiceRetired
 from services.catalog.domain import versions
@@ -94,14 +94,7 @@ def test_the_legal_day_is_berlin_s() -> None:
     assert made.retired_on == date(2026, 11, 3)
 
 
-def test_what_is_not_there() -> None:
-    for attempt in (
-        lambda: versions.edit(None, Edit(service(BINS), "editor"), NOW),
-        lambda: versions.publish(None, Publish("reviewer"), NOW),
-        lambda: versions.retire(None, Retire("reviewer", None), NOW),
-    ):
-        with pytest.raises(NotFound):
-            attempt()
+def test_a_number_is_drafted_once() -> None:
     with pytest.raises(Conflict):
         versions.draft(_drafted(), Draft("steinhagen", 1, service(BINS), "editor", "mark"), NOW)
 

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
 from chassis.auth import Verifier
-from chassis.errors import ConfigurationError, EngineAway, NotAuthenticated
+from chassis.errors import ConfigurationError, NotAuthenticated, PeerAway
 from chassis.settings import ServiceSettings, load
 from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 
@@ -108,7 +108,7 @@ async def test_whatever_looks_like_a_token_is_refused(parts: list[bytes]) -> Non
 
 
 async def test_an_issuer_that_is_away_is_no_fault_of_the_caller() -> None:
-    with pytest.raises(EngineAway):
+    with pytest.raises(PeerAway):
         await Verifier(ISSUER, AUDIENCE, "http://127.0.0.1:9/jwks").verify(ISSUED.token())
 
 

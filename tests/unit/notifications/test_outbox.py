@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.errors import ConfigurationError, EngineAway, Rejected
+from chassis.errors import ConfigurationError, EngineAway, PeerAway, Rejected
 from services.notifications.outbox import (
     DirectoryOutbox,
     Notification,
@@ -113,10 +113,10 @@ async def test_a_mail_server_is_given_the_mail() -> None:
 
 async def test_a_mail_server_that_refuses_is_tried_again_and_not_quoted() -> None:
     async with Server(refuse=True) as url:
-        with pytest.raises(EngineAway) as away:
+        with pytest.raises(PeerAway) as away:
             await SmtpOutbox(url, SENDER, 5).send(NOTIFICATION)
     assert "erika" not in away.value.detail
-    with pytest.raises(EngineAway):
+    with pytest.raises(PeerAway):
         await SmtpOutbox(url, SENDER, 1).send(NOTIFICATION)  # nobody listens there any more
 
 

@@ -9,12 +9,13 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from chassis.change import Change
 from chassis.errors import Conflict
 from contracts.envelope import Event
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account
-from services.payments.domain.demands import Decided, Demand, Phase, Said, Status
+from services.payments.domain.demands import Demand, Phase, Said, Status
 from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, starting, word
 
 _FINAL = {Phase.PAID, Phase.FAILED, Phase.CANCELED}
@@ -38,8 +39,8 @@ class Paying(RuleBasedStateMachine):
     def assess(self, cents: int) -> None:
         self.apply(demands.request_payment(new_demand(cents)))
 
-    def apply(self, decided: Decided) -> None:
-        self.demand, events = decided
+    def apply(self, change: Change[Demand]) -> None:
+        self.demand, events = change
         self.said.extend(events)
 
     @rule(seconds=st.sampled_from([0, 1, 10, 3600, 86_400]))
@@ -51,10 +52,10 @@ class Paying(RuleBasedStateMachine):
         name = self.names[-1] if again and self.names else f"attempt {len(self.names)}"
         before = self.demand
         try:
-            decided = demands.start_attempt(self.demand, starting(name), self.now)
+            change = demands.start_attempt(self.demand, starting(name), self.now)
         except Conflict:
             return
-        self.apply(decided)
+        self.apply(change)
         if len(self.demand.attempts) > len(before.attempts):
             assert not before.live_attempts, "the one before had ended"
             assert before.status is Status.OPEN

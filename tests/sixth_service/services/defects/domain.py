@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from contracts.defects import DefectReported
 
+from chassis.change import Change
 from chassis.errors import Conflict
 from contracts import datarefs
-from contracts.envelope import Event
+from kernel.legal_days import legal_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ class ReportDefect:
     kind: str
 
 
-def report(state: Defect | None, command: ReportDefect, today: date) -> tuple[Defect, tuple[Event, ...]]:
+def report(state: Defect | None, command: ReportDefect, now: datetime) -> Change[Defect]:
     """Records a defect."""
     if state is not None:
         raise Conflict("it was reported before", id=command.defect_id)
-    made = Defect(command.tenant, command.defect_id, command.kind, today)
+    made = Defect(command.tenant, command.defect_id, command.kind, legal_date(now))
     event = DefectReported(
         defect_id=made.defect_id,
         kind=made.kind,
         reported_on=made.reported_on,
         dataref=datarefs.defect(made.tenant, made.defect_id),
     )
-    return made, (event,)
+    return Change(made, (event,))

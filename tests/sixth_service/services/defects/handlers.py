@@ -7,26 +7,22 @@ from services.defects.domain import Defect, ReportDefect
 from services.defects.store import Defects
 
 from chassis.aggregates import Answer, Request, Snapshot
-from chassis.clock import Clock
-from kernel.legal_days import legal_date
 
 
 class Handlers:
     """The use cases."""
 
-    def __init__(self, defects: Defects, clock: Clock) -> None:
+    def __init__(self, defects: Defects) -> None:
         self._store = defects.store
-        self._clock = clock
 
     async def report_defect(self, tenant: str, kind: str, request: Request) -> Answer:
         """Records a defect; a repetition of the request gets the first one's answer."""
         command = ReportDefect(tenant, request.new_id("defect"), kind)
-        today = legal_date(self._clock.now())
-        return await self._store.on_request(
+        return await self._store.upsert_on_request(
             request,
             tenant,
             command.defect_id,
-            lambda state: domain.report(state, command, today),
+            lambda state, now: domain.report(state, command, now),
             lambda made: Answer(201, shown(made), made.etag),
         )
 

@@ -14,7 +14,7 @@ from chassis.service import Service, run
 def compose(settings: Settings, clock: Clock | None = None) -> Service:
     """The service."""
     service = Service("defects", settings, clock=clock)
-    service.route(api.router(Handlers(Defects(service), service.clock)))
+    service.route(api.router(Handlers(Defects(service))))
     return service
 
 
