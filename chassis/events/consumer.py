@@ -96,7 +96,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         await self._connect()
         for name, step, seconds in (
             (self._parked_task, self.drain.start_due, self._settings.parked_retry_seconds),
-            (self._watch_task, self._watchdog.check, self._settings.watch_seconds),
+            (self._watch_task, self._watch, self._settings.watch_seconds),
         ):
             repeat = functools.partial(self._repeat, name, step, seconds)
             self._background.start(name, repeat, every_seconds=seconds)
@@ -108,6 +108,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     @property
     def _watch_task(self) -> str:
         return f"{self._name}: watch over the consumer"
+
+    async def _watch(self) -> None:
+        await self._watchdog.check()
+        await self.drain.count_parked()
 
     async def _repeat(self, name: str, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:

@@ -50,9 +50,7 @@ class Lease:
             yield
         finally:
             with suppress(EngineAway):
-                await asyncio.shield(
-                    self._collection.update({"_id": _LEASE, "holder": self._me}, {"$set": {"holder": ""}})
-                )
+                await asyncio.shield(self._give_back())
 
     async def keep(self) -> None:
         """Renews the lease. Returns when it is lost, or when a tool asked for it (`first`)."""
@@ -73,7 +71,8 @@ class Lease:
             self._on_success(False)
 
     async def _give_back(self) -> None:
-        await self._collection.update({"_id": _LEASE, "wanted": self._me}, {"$unset": {"wanted": ""}})
+        if self._first:  # else nobody takes it before the counter has stood still long enough
+            await self._collection.update({"_id": _LEASE, "wanted": self._me}, {"$unset": {"wanted": ""}})
         await self._collection.update({"_id": _LEASE, "holder": self._me}, {"$set": {"holder": ""}})
 
     async def _acquire(self) -> None:
@@ -110,7 +109,6 @@ class Lease:
         where = {"_id": _LEASE, "holder": holder, "counter": counter}
         change: Document = {"$set": {"holder": self._me, "counter": counter + 1}}
         if not self._first:
-            change["$unset"] = {
-                "wanted": ""
-            }  # the tool that wanted it is gone, else the counter would not have stood still
+            # The tool that wanted it is gone, else the counter would not have stood still.
+            change["$unset"] = {"wanted": ""}
         return await self._collection.update(where, change)

@@ -41,12 +41,14 @@ class ParkedDrain:
         due: dict[TopicPartition, list[str]] = {}
         async for row in self._parking.due():
             due.setdefault(TopicPartition(row["topic"], row["partition"]), []).append(row["_id"])
-        counts = await self._parking.counts()
         if rebalances == self._assignment.rebalances and not self._assignment.stopping:
             for partition, document_ids in due.items():
                 if partition in (self._assignment.owned or ()):
                     self._start(self._assignment.state_of(partition), document_ids)
-        for status, count in counts.items():
+
+    async def count_parked(self) -> None:
+        """Tells the metrics how many subjects are parked."""
+        for status, count in (await self._parking.counts()).items():
             metrics.EVENTS_PARKED.labels(self._service, status).set(count)
 
     def _start(self, state: PartitionState, document_ids: list[str]) -> None:

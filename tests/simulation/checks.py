@@ -41,6 +41,10 @@ def _unrest_of(world: World, name: str) -> list[str]:
     for row in server.documents("parked").values():
         at = [event["at"] for event in row["events"]]
         found.append(f"{name} {row['_id']} is parked: {row['status']}, {row['reason']}, {row['detail']}, {at}")
+    for instance in world.alive(name):
+        groups = sorted(consumer.group.name for consumer in instance.consumers)
+        if groups != sorted(_groups(world, name)):
+            found.append(f"{instance.name} is in the groups {groups}")
     for group in _groups(world, name):
         for place in world.kafka.partitions(HEARS[name].name):
             done, end = world.kafka.group(group).offsets.get(place, 0), len(world.kafka.logs[place])
@@ -195,6 +199,9 @@ def _check_copy(world: World, row: Document, copy: Document) -> list[str]:
         found.append(f"the copy's lines {copied}, echoes {echoes}")
     if copy["state"]["call"] or copy["state"]["check"]:
         found.append("its copy has work to do")
+    calls = copy["state"]["calls"]
+    if len(calls) != copy["state"]["expected"] or len(set(calls)) != len(calls):
+        found.append(f"its copy expected {copy['state']['expected']} calls, one each: {calls}")
     for name, subject, heard_from in (("beta", copy, row), ("alpha", row, copy)):
         found += _check_marks(world, name, subject, heard_from)
     return found

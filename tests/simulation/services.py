@@ -35,6 +35,8 @@ ALPHA = Topic("alpha", version=1, partitions=3)
 BETA = Topic("beta", version=1, partitions=2)
 REMIND_SECONDS = 0.5
 CALL_SECONDS = 0.3
+ROUNDS = 2
+"""Due work that leads to work of the same name: calls, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,12 @@ class CopyItem:
     lines: tuple[str, ...] = ()
     call: datetime | None = None
     check: datetime | None = None
-    calls: int = 0
+    rounds: int = 0
+    """Calls still to be made, one after the other."""
+    expected: int = 0
+    """Calls to be made in all."""
+    calls: tuple[str, ...] = ()
+    """When each call that was made had been due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +249,13 @@ def beta(service: Service, _: Process, around: Around) -> None:
                 return Change(before)  # heard as the other version
             lines = (*before.lines, line)
             soon = now + timedelta(seconds=CALL_SECONDS)
+            calls = before.call is None and len(lines) % 3 == 0
             after = replace(
                 before,
                 lines=lines,
-                call=before.call or (soon if len(lines) % 3 == 0 else None),
+                call=soon if calls else before.call,
+                rounds=ROUNDS if calls else before.rounds,
+                expected=before.expected + ROUNDS * calls,
                 check=before.check or (soon + timedelta(seconds=0.1) if len(lines) % 2 == 0 else None),
             )
             if isinstance(after, NextCopyItem):
@@ -257,8 +267,14 @@ def beta(service: Service, _: Process, around: Around) -> None:
         await around.handled("beta", event)
 
     async def call(work: Work[Any]) -> None:
+        def _called(state: CopyItem, _: datetime) -> Change[CopyItem]:
+            assert state.call is not None
+            again = state.call + timedelta(seconds=0.2) if state.rounds > 1 else None
+            calls = (*state.calls, work.at.isoformat())
+            return Change(replace(state, call=again, rounds=state.rounds - 1, calls=calls))
+
         await around.outside(work)
-        await copies.on_due(work, lambda state, _: Change(replace(state, call=None, calls=state.calls + 1)))
+        await copies.on_due(work, _called)
 
     async def check(work: Work[Any]) -> None:
         await around.outside(work)

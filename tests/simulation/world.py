@@ -266,6 +266,9 @@ class Instance(Process):
         failure = await world.failure(service, event)
         if world.scenario.zombies and world.is_parked(service, event) and world.draw.random() < world.scenario.zombies:
             await world.sleepwalk(self)
+        if world.scenario.operators == "both" and world.is_parked(service, event) and world.draw.random() < 0.1:
+            world.ask(service, "discard", event.envelope.source)  # just now, while it is tried
+            await asyncio.sleep(0)
         if failure is not None:
             raise failure
 
@@ -586,6 +589,8 @@ class World:
                 self._check_wish(before, after)
             if collection == AGGREGATES[server]:
                 self._check_aggregate(server, before, after)
+            if collection == f"{AGGREGATES[server]}_archive":
+                self._check_archived(server, after)
 
         return _written
 
@@ -609,6 +614,9 @@ class World:
             self.find(f"{name}: published {after['published']} of {after['sequence']}")
         if after["published"] < after["sequence"] and "unpublished_since" not in after:
             self.find(f"{name}: has unpublished events and isn't on the work list, {marks}")
+        if any(set(item) != {"at", "next", "attempts"} for item in after.get("due", {}).values()):
+            self.find(f"{name}: half a piece of due work: {after['due']}")
+            return
         due = [item["next"] for item in after.get("due", {}).values()]
         if due and ("due_at" not in after or after["due_at"] > min(due)):
             self.find(f"{name}: due at {min(due)}, on the work list at {after.get('due_at')}")
@@ -616,17 +624,26 @@ class World:
         if heard and after.get("state", {}).get("heard", [])[: len(heard)] != heard:
             self.find(f"{name}: the newer release's field was lost")
 
+    def _check_archived(self, server: str, row: database.Document) -> None:
+        """Only what was published leaves a document."""
+        kept = self.servers[server].documents(AGGREGATES[server]).get(row["subject"])
+        if kept is not None and row["said"]["sequence"] > kept["published"]:
+            self.find(f"{server} {row['subject'][:8]}: event {row['said']['sequence']} is archived, not published")
+
     def forget_marks(self, server: str) -> None:
         """After a restore documents may be older than they were."""
         self._furthest = {key: marks for key, marks in self._furthest.items() if key[0] != server}
 
     # Operators
 
-    def ask(self, service: str, action: str) -> None:
-        """Replays or discards what is parked, as `rathaus events parked` does, in one step of the database."""
+    def ask(self, service: str, action: str, source: str | None = None) -> None:
+        """Replays or discards what is parked, as `rathaus events parked` does, in one step of the database.
+
+        `source`: of one subject alone.
+        """
         rows = self.servers[service].documents("parked")
         for row in list(rows.values()):
-            if not row["events"]:
+            if not row["events"] or (source is not None and row["_id"] != service + source):
                 continue
             first = min(event["at"] for event in row["events"])
             wish = {"action": action, "at": first, "reason": row["reason"], "id": str(self.draw.random())}

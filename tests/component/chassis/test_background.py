@@ -106,7 +106,7 @@ async def test_a_task_that_lives_on_without_success_makes_the_service_unready(
         ("chassis.events.relay.Relay._publish_all", "relay"),
         ("chassis.work.Workers._look", "workers"),
         ("chassis.sweeping.sweep", "sweeping of files"),
-        ("chassis.events.parking.ParkingStore.counts", "emitter: parked events"),
+        ("chassis.events.parked_drain.ParkedDrain.start_due", "emitter: parked events"),
         ("chassis.events.watchdog.Watchdog.lag", "emitter: watch over the consumer"),
         ("chassis.readmodels.ReadModel._look", "lines: generations"),
         ("chassis.mongo.Collection.update", "lease"),

@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 from chassis.aggregates import Store
 from chassis.clock import FixedClock, SystemClock
 from chassis.errors import EngineAway
+from chassis.events.lease import Lease
 from chassis.events.relay import Relay
 from chassis.events.transport import Transport
 from chassis.mongo import Database
@@ -280,6 +281,15 @@ async def test_a_lease_given_back_is_free_at_once(outbox: Outbox) -> None:
     async with first.held():
         pass
     async with asyncio.timeout(8), second.held():
+        pass
+
+
+async def test_a_lease_that_a_tool_asked_for_is_free_again_at_once(outbox: Outbox) -> None:
+    """It keeps others away while it has it, and only then."""
+    tool, service = Lease(outbox.database, 0.6, first=True), outbox.house.lease(outbox.database, 30)
+    async with tool.held():
+        pass
+    async with asyncio.timeout(8), service.held():
         pass
 
 
