@@ -96,7 +96,7 @@ def machine(house: House, runner: asyncio.Runner) -> type[RuleBasedStateMachine]
         def tell(self, failing: int) -> None:
             self.broker.failing = failing
             try:
-                self.done(self.relay._turn())
+                self.done(self.relay._publish_all())
                 self.told_all = True
             except EngineAway:
                 self.told_all = False

@@ -298,16 +298,16 @@ async def test_a_background_fault_does_not_end_relaying(house: House, monkeypatc
     """An error that nobody foresaw: the service goes on trying, without burning a processor."""
     service = house.service()
     store = service.store(house.kind())
-    turns, inner = 0, Relay._turn
+    turns, inner = 0, Relay._publish_all
 
-    async def _turn(self: Relay) -> None:
+    async def _publish_all(self: Relay) -> None:
         nonlocal turns
         turns += 1
         if turns <= 2:
             raise RuntimeError("a bug of ours")
         await inner(self)
 
-    monkeypatch.setattr(Relay, "_turn", _turn)
+    monkeypatch.setattr(Relay, "_publish_all", _publish_all)
     house.database()  # dropped at the end
     try:
         await service.start()
