@@ -161,7 +161,9 @@ def scenario(seed: int) -> Scenario:
         strike_kinds, strikes = ("kick",), draw.choice([0, 0.005])
     if focus == "zombies":
         kinds, unruly, retry, first, strikes = ("say_again",), draw.choice([0.4, 0.7]), 0.1, 0.05, 0
-    restores = draw.random() < 0.12
+    waiting = focus in {"parked", "zombies"}
+    restores = not waiting and draw.random() < 0.15
+    operators = ["replay", "both"] if waiting else ["nothing", "replay", "replay" if restores else "both"]
     return Scenario(
         latency=draw.choice([0.001, 0.005, 0.02, 0.08]),
         tail=0 if focus in {"parked", "zombies"} else draw.choice([0, 0, 0.01, 0.05]),
@@ -178,9 +180,9 @@ def scenario(seed: int) -> Scenario:
         both_versions=draw.random() < 0.25,
         restores=restores,
         rebuilds=draw.random() < 0.25,
-        operators="replay"
-        if focus == "zombies"
-        else draw.choice(["nothing", "replay", "replay" if restores else "both"]),
+        operators=draw.choice(
+            ["replay", "both"] if waiting else ["nothing", "replay", "replay" if restores else "both"]
+        ),
         settings=ServiceSettings(
             lease_seconds=draw.choice([1.0, 3.0]),
             parked_retry_seconds=retry,
@@ -266,7 +268,7 @@ class Instance(Process):
         failure = await world.failure(service, event)
         if world.scenario.zombies and world.is_parked(service, event) and world.draw.random() < world.scenario.zombies:
             await world.sleepwalk(self)
-        if world.scenario.operators == "both" and world.is_parked(service, event) and world.draw.random() < 0.1:
+        if world.scenario.operators == "both" and world.is_parked(service, event) and world.draw.random() < 0.4:
             world.ask(service, "discard", event.envelope.source)  # just now, while it is tried
             await asyncio.sleep(0)
         if failure is not None:
