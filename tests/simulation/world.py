@@ -60,6 +60,8 @@ class Scenario:
     """Share of looks at what is parked that take so long, while other reads are quick."""
     stretch: float
     """How much longer than its options say the schedule takes."""
+    interrupts: float
+    """Share of handlers of parked events in which a rebalance begins."""
     zombies: float
     """Share of handlers of parked events in which the process is frozen for longer than its session lasts."""
     unruly: float
@@ -124,6 +126,7 @@ def calm() -> Scenario:
         tail=0,
         stale_reads=0,
         stretch=1,
+        interrupts=0,
         zombies=0,
         unruly=0,
         moods=MOODS,
@@ -169,7 +172,8 @@ def scenario(seed: int) -> Scenario:
         tail=0 if focus in {"parked", "zombies"} else draw.choice([0, 0, 0.01, 0.05]),
         stale_reads=draw.choice([0.1, 0.4]) if focus == "parked" else 0,
         stretch=3 if focus == "zombies" else 1.5 if focus == "parked" else 1,
-        zombies=draw.choice([0.3, 0.6]) if focus == "zombies" else 0,
+        interrupts=draw.choice([0, 0.2]) if waiting else 0,
+        zombies=draw.choice([0, 0.3, 0.6]) if focus == "zombies" else 0,
         unruly=unruly,
         moods=("not_yet",) if focus == "parked" else MOODS,
         slow=draw.choice([0, 0.1, 0.4]),
@@ -180,9 +184,7 @@ def scenario(seed: int) -> Scenario:
         both_versions=draw.random() < 0.25,
         restores=restores,
         rebuilds=draw.random() < 0.25,
-        operators=draw.choice(
-            ["replay", "both"] if waiting else ["nothing", "replay", "replay" if restores else "both"]
-        ),
+        operators=draw.choice(operators),
         settings=ServiceSettings(
             lease_seconds=draw.choice([1.0, 3.0]),
             parked_retry_seconds=retry,
@@ -266,13 +268,22 @@ class Instance(Process):
         if world.scenario.slow and world.draw.random() < world.scenario.slow:
             await asyncio.sleep(world.draw.random())
         failure = await world.failure(service, event)
-        if world.scenario.zombies and world.is_parked(service, event) and world.draw.random() < world.scenario.zombies:
-            await world.sleepwalk(self)
-        if world.scenario.operators == "both" and world.is_parked(service, event) and world.draw.random() < 0.4:
-            world.ask(service, "discard", event.envelope.source)  # just now, while it is tried
-            await asyncio.sleep(0)
+        if world.is_parked(service, event):
+            await self._while_tried_again(service, event)
         if failure is not None:
             raise failure
+
+    async def _while_tried_again(self, service: str, event: Received[Any]) -> None:
+        """What may happen just while a parked event is in its handler."""
+        world, chosen = self.world, self.world.scenario
+        if world.draw.random() < chosen.zombies:
+            await world.sleepwalk(self)
+        if chosen.operators == "both" and world.draw.random() < 0.4:
+            world.ask(service, "discard", event.envelope.source)
+            await asyncio.sleep(0)
+        if world.draw.random() < chosen.interrupts:
+            world.kick(self)
+            await asyncio.sleep(2 * broker.HEARTBEAT_SECONDS)
 
     async def handled(self, service: str, event: Received[Any]) -> None:
         self.world.fail_after(service, event)
