@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -32,6 +34,18 @@ def prepare(sabotage: str | None) -> None:
         SABOTAGES[sabotage]()
 
 
+def _prepare_worker(sabotage: str | None, parent: int) -> None:
+    prepare(sabotage)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A worker doesn't outlive whoever started it, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def _batch(jobs: list[Job]) -> list[Outcome]:
     return [run(seed, options) for seed, options in jobs]
 
@@ -40,7 +54,7 @@ def outcomes(jobs: Iterable[Job], sabotage: str | None = None, workers: int = 0)
     """Runs schedules side by side; the outcomes as they come. `workers`: processes, one a core where 0."""
     count = workers or os.cpu_count() or 1
     left = iter(jobs)
-    with ProcessPoolExecutor(count, get_context("spawn"), prepare, (sabotage,)) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _prepare_worker, (sabotage, os.getpid())) as pool:
         running: set[Future[list[Outcome]]] = set()
         try:
             while True:
