@@ -1,4 +1,4 @@
-"""`Any` doesn't spread: each package has at most as many as when this was written. Fewer is progress: lower the number."""
+"""`Any` doesn't spread: a package has at most as many as when this was written. Whoever removes some lowers the number."""
 
 from __future__ import annotations
 

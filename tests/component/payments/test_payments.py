@@ -18,6 +18,7 @@ from services.payments.store import Ledger
 from services.payments.workers import DemandWork
 from tests.component.payments.conftest import NOW, Bank, Town
 from tests.component.payments.fake_provider import FakeProvider
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -283,7 +284,7 @@ async def test_money_that_is_not_proven_is_held_and_alerts(
     fake.lies = {"cents": 1249}
     fake.end(Said.PAYED)
     await town.attempt_reaches("held")
-    assert metrics.PAYMENTS_HELD._value.get() == before + 1
+    await wait_until(lambda: metrics.PAYMENTS_HELD._value.get() == before + 1)  # counted after the write
     assert (await town.names(), (await town.demand())["status"]) == (["payment_requested"], "open")
     assert (await town.demand())["message"]["de"].startswith("Eine Zahlung wird geklärt")
     refused = await town.check_out()
