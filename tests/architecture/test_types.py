@@ -1,4 +1,4 @@
-"""`Any` doesn't spread: a package has at most as many as when this was written. Whoever removes some lowers the number."""
+"""`Any` does not spread: a package has at most as many as now. Whoever removes some lowers the number here."""
 
 from __future__ import annotations
 
