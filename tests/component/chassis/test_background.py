@@ -106,13 +106,13 @@ async def test_a_task_that_lives_on_without_success_makes_the_service_unready(
         ("chassis.events.relay.Relay._publish_all", "relay"),
         ("chassis.work.Workers._look", "workers"),
         ("chassis.sweeping.sweep", "sweeping of files"),
-        ("chassis.events.parked_drain.ParkedDrain.start_due", "emitter: parked events"),
+        ("chassis.events.parking.ParkingStore.due", "emitter: parked events"),
         ("chassis.events.watchdog.Watchdog.lag", "emitter: watch over the consumer"),
         ("chassis.readmodels.ReadModel._look", "lines: generations"),
         ("chassis.mongo.Collection.update", "lease"),
     ):
         with monkeypatch.context() as broken:
-            broken.setattr(step, _away)
+            broken.setattr(step, _no_rows if step.endswith(".due") else _away)
             if name == "lease":
                 broken.setattr("chassis.mongo.Collection.find_one", _away)
 
@@ -130,6 +130,11 @@ async def test_a_task_that_lives_on_without_success_makes_the_service_unready(
 
 async def _away(*_: Any, **__: Any) -> Any:
     raise EngineAway("injected")
+
+
+async def _no_rows(*_: Any) -> AsyncIterator[Any]:
+    raise EngineAway("injected")
+    yield
 
 
 async def test_a_task_that_fails_whenever_it_is_started_makes_the_service_unready(
