@@ -17,7 +17,10 @@ from tests.simulation.run import Outcome, run
 from tests.simulation.sabotages import SABOTAGES
 from tests.simulation.world import Options
 
-STRIKES = ("lost", "silent", "late", "unforeseen", "kill before", "kill after", "freeze before", "freeze after")
+STRIKES = (
+    *("lost", "silent", "late", "unforeseen"),
+    *(f"{kind} {when}" for kind in ("kill", "freeze", "kick", "stop") for when in ("before", "after")),
+)
 """What can happen at one operation."""
 REPRODUCIBLE = {"PYTHONHASHSEED": "0"}
 """Environment of each process: sets of strings have an order that Python draws anew for each process otherwise."""

@@ -379,13 +379,12 @@ class World:
     def strikes(self, number: int, process: Process | None, when: str) -> None:
         if not isinstance(process, Instance) or process.dead:
             return
-        planned = self.options.strike
-        if planned is not None and planned == (number, f"kill {when}"):
-            self._note("strike", f"kill {process.name} {when} #{number}")
-            self._strike(process, "kill")
-        elif planned is not None and planned == (number, f"freeze {when}"):
-            self._note("strike", f"freeze {process.name} {when} #{number}")
-            self._strike(process, "freeze")
+        planned, kind, moment = self.options.strike, "", ""
+        if planned is not None and planned[0] == number:
+            kind, _, moment = planned[1].partition(" ")
+        if moment == when:
+            self._note("strike", f"{kind} {process.name} {when} #{number}")
+            self._strike(process, kind)
         elif kind := self._struck(process, ("kill", "freeze", "kick", "stop")):
             self._strike(process, kind)
 
