@@ -20,6 +20,7 @@ from contracts.applications import FeeTiming
 from contracts.values import TrustLevel
 from kernel.legal_days import legal_date
 from kernel.texts import Bilingual
+from services.payments.adapters.registry import Providers
 from services.payments.checkout import Checkout
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account, Occasion
@@ -185,12 +186,14 @@ _HTML: dict[int | str, dict[str, Any]] = {
 }
 
 
-def routers(found: Demands, ledger: Ledger, handlers: Handlers, checkout: Checkout, clock: Clock) -> list[Router]:
+def routers(
+    found: Demands, ledger: Ledger, handlers: Handlers, providers: Providers, checkout: Checkout, clock: Clock
+) -> list[Router]:
     """All routes."""
-    return [_demands(found), _paying(handlers, checkout), _ledger(ledger, clock)]
+    return [_demands(found, providers), _paying(handlers, providers, checkout), _ledger(ledger, clock)]
 
 
-def _demands(found: Demands) -> Router:
+def _demands(found: Demands, providers: Providers) -> Router:
     router = Router("/payments/v1/{tenant}", tags=["demands"])
 
     @router.get("/demands", response_model=DemandPage)
@@ -198,13 +201,13 @@ def _demands(found: Demands) -> Router:
         """What the caller has to pay or had to; staff and clerk systems see everybody's."""
         account = caller.principal.subject if caller.principal.kind == "person" else None
         rows = await found.listed(tenant, account, case_id, paging)
-        return _shown(page(rows, paging, lambda row: _demand(row.state), place_in_list))
+        return _shown(page(rows, paging, lambda row: _demand(row.state, providers), place_in_list))
 
     @router.get("/demands/{demand_id}", response_model=DemandAnswer)
     async def read_demand(tenant: Town, demand_id: DemandId, caller: Reader) -> Response:
         """A demand as it stands now."""
         row = await _readable(found, tenant, demand_id, caller.principal)
-        return _shown(_demand(row.state), row.etag)
+        return _shown(_demand(row.state, providers), row.etag)
 
     @router.get("/demands/{demand_id}/request", response_model=RequestAnswer)
     async def read_request(tenant: Town, demand_id: DemandId, caller: Reader) -> Response:
@@ -215,7 +218,7 @@ def _demands(found: Demands) -> Router:
     return router
 
 
-def _paying(handlers: Handlers, checkout: Checkout) -> Router:
+def _paying(handlers: Handlers, providers: Providers, checkout: Checkout) -> Router:
     router = Router("/payments/v1/{tenant}", tags=["paying"])
 
     @router.post("/demands/{demand_id}/checkout", response_model=CheckoutAnswer)
@@ -236,7 +239,7 @@ def _paying(handlers: Handlers, checkout: Checkout) -> Router:
                 tenant,
                 demand_id,
                 lambda demand: _may_read(demand, caller.principal),
-                lambda after: Answer(202, _demand(after.state)),
+                lambda after: Answer(202, _demand(after.state, providers)),
             )
         )
 
@@ -330,13 +333,13 @@ def _request(demand: Demand) -> dict[str, Any]:
     return answer.model_dump(mode="json")
 
 
-def _demand(demand: Demand) -> dict[str, Any]:
+def _demand(demand: Demand, providers: Providers) -> dict[str, Any]:
     overdue = demand.overdue and demand.status is demands.Status.OPEN
     return {
         **_request(demand),
         "status": "overdue" if overdue else demand.status.value,
         "outstanding": _money(demand.outstanding.cents, demand).model_dump(),
-        "payable_online": demands.payable_online(demand),
+        "payable_online": demands.payable_online(demand, providers.of(demand.tenant).max_cents),
         "message": told_to_payer(demand).model_dump(),
         "attempts": [_attempt(attempt, demand).model_dump(mode="json") for attempt in demand.attempts],
     }

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from chassis.aggregates import Answer, Change, Received, Request, Snapshot, Work
 from chassis.mongo import utc_floor
 from contracts.applications import ApplicationWithdrawn, FeeAssessed
+from services.payments.adapters.registry import Providers
 from services.payments.domain import demands
-from services.payments.domain.demands import Demand, StartAttempt, Town, Word
+from services.payments.domain.demands import Demand, ProviderStatus, StartAttempt, Town
 from services.payments.settings import Settings
 from services.payments.store import Demands
 
@@ -19,8 +20,9 @@ _GRACE = timedelta(seconds=1)
 class Handlers:
     """The use cases."""
 
-    def __init__(self, found: Demands, settings: Settings) -> None:
+    def __init__(self, found: Demands, providers: Providers, settings: Settings) -> None:
         self._demands = found
+        self._providers = providers
         self._store = found.store
         self._settings = settings
 
@@ -57,6 +59,7 @@ class Handlers:
             attempt_id=request.new_id("attempt"),
             retry_after=timedelta(seconds=self._settings.provider_timeout_seconds) + _GRACE,
             expires_after=timedelta(seconds=self._settings.attempt_expiry_seconds),
+            max_cents=self._providers.of(tenant).max_cents,
         )
 
         def _answer(after: Snapshot[Demand]) -> Answer:
@@ -101,13 +104,17 @@ class Handlers:
 
     # Due work
 
-    async def record_opening(self, work: Work[Demand], attempt_id: str, word: Word) -> Snapshot[Demand] | None:
+    async def record_opening(
+        self, work: Work[Demand], attempt_id: str, status: ProviderStatus
+    ) -> Snapshot[Demand] | None:
         """The provider has a transaction for the attempt."""
-        return await self._store.on_due(work, lambda demand, now: demands.record_opening(demand, attempt_id, word, now))
+        return await self._store.on_due(
+            work, lambda demand, now: demands.record_opening(demand, attempt_id, status, now)
+        )
 
-    async def record_look(self, work: Work[Demand], attempt_id: str, word: Word) -> Snapshot[Demand] | None:
+    async def record_look(self, work: Work[Demand], attempt_id: str, status: ProviderStatus) -> Snapshot[Demand] | None:
         """What the provider says of the attempt."""
-        return await self._store.on_due(work, lambda demand, now: demands.heed(demand, attempt_id, word, now))
+        return await self._store.on_due(work, lambda demand, now: demands.heed(demand, attempt_id, status, now))
 
     async def record_miss(self, work: Work[Demand], attempt_id: str) -> Snapshot[Demand] | None:
         """The provider knows nothing of the attempt."""

@@ -10,9 +10,11 @@ from chassis.aggregates import Snapshot, Work
 from chassis.logging import get_logger
 from chassis.service import Service
 from services.payments import metrics
+from services.payments.adapters.base import ProviderRefused, TransactionUnknown
+from services.payments.adapters.registry import Providers
+from services.payments.bills import bill_of
 from services.payments.domain.demands import Attempt, Demand, Phase
 from services.payments.handlers import Handlers
-from services.payments.provider import Provider, ProviderRefused, TransactionUnknown, bill_of
 from services.payments.settings import Settings
 from services.payments.store import Demands, Ledger
 
@@ -25,9 +27,9 @@ class DemandWork:
     """Who does a demand's due work. Each piece may be done twice: the provider knows our request id, the ledger the
     booking's."""
 
-    def __init__(self, handlers: Handlers, provider: Provider, ledger: Ledger, settings: Settings) -> None:
+    def __init__(self, handlers: Handlers, providers: Providers, ledger: Ledger, settings: Settings) -> None:
         self._handlers = handlers
-        self._provider = provider
+        self._providers = providers
         self._ledger = ledger
         self._settings = settings
 
@@ -37,9 +39,11 @@ class DemandWork:
         attempt = demand.to_open
         if attempt is None:
             return
-        bill = bill_of(demand, attempt, self._settings.return_url_of(demand.tenant, demand.demand_id))
-        word = await _measured("open", self._provider.open(demand.tenant, bill), attempt)
-        _report(attempt, await self._handlers.record_opening(work, attempt.attempt_id, word))
+        provider = self._providers.of(demand.tenant)
+        return_url = self._settings.return_url_of(demand.tenant, demand.demand_id)
+        bill = bill_of(demand, attempt, return_url, provider.max_lines)
+        status = await _measured("open", provider.open(demand.tenant, bill), attempt)
+        _report(attempt, await self._handlers.record_opening(work, attempt.attempt_id, status))
 
     async def look(self, work: Work[Demand]) -> None:
         """Asks the provider what became of a transaction: only what it says itself counts."""
@@ -49,11 +53,12 @@ class DemandWork:
             return
         attempt, transaction_id = planned[0], planned[0].transaction_id
         try:
-            word = await _measured("look", self._provider.look(demand.tenant, transaction_id), attempt)
+            provider = self._providers.of(demand.tenant)
+            status = await _measured("look", provider.look(demand.tenant, transaction_id), attempt)
         except TransactionUnknown:
             await self._handlers.record_miss(work, attempt.attempt_id)
         else:
-            _report(attempt, await self._handlers.record_look(work, attempt.attempt_id, word))
+            _report(attempt, await self._handlers.record_look(work, attempt.attempt_id, status))
 
     async def book(self, work: Work[Demand]) -> None:
         """Copies the demand's bookings into the ledger."""

@@ -1,7 +1,7 @@
 """A demand: what somebody owes for a case, the attempts to pay it, and what was booked for it.
 
 Three things are kept apart: what is owed (the demand), what was tried (attempts, of which one at most is live), and
-what the provider says (a `Word`, believed only where it names our request, amount and reference).
+what the provider says (a `ProviderStatus`, applied only where it names our request, amount and reference).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from services.payments.domain.references import payment_reference
 
 MOST_ATTEMPTS = 50
 """The document doesn't grow without end; who failed so often needs another way to pay."""
-MOST_ONLINE_CENTS = 99_999_900
-"""XBezahldienste: `grosAmount` is 999999 at most."""
 
 _PAUSES = (
     (timedelta(seconds=2), timedelta(seconds=1)),
@@ -76,20 +74,21 @@ _LIVE = frozenset({Phase.OPENING, Phase.INITIAL, Phase.EXPIRED, Phase.HELD})
 _WATCHED = _LIVE - {Phase.OPENING}
 
 
-class Said(Term):
-    """The provider's words (XBezahldienste)."""
+class TransactionState(Term):
+    """What became of a transaction, as the provider says. Adapters translate their provider's codes to these."""
 
-    INITIAL = "INITIAL"
-    PAYED = "PAYED"
-    FAILED = "FAILED"
-    CANCELED = "CANCELED"
+    OPEN = "open"
+    """The payer may pay."""
+    PAID = "paid"
+    FAILED = "failed"
+    CANCELED = "canceled"
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ProviderStatus:
     """What the provider says of a transaction, and what it says that it was asked for."""
 
-    said: Said
+    state: TransactionState
     transaction_id: str
     redirect_url: str | None = None
     request_id: str | None = None
@@ -352,6 +351,8 @@ class StartAttempt:
     attempt_id: str
     retry_after: timedelta
     expires_after: timedelta
+    max_cents: int
+    """The largest amount that the town's provider takes."""
 
 
 def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Change[Demand]:
@@ -365,6 +366,8 @@ def start_attempt(demand: Demand, command: StartAttempt, now: datetime) -> Chang
     if demand.attempt(command.attempt_id):
         return Change(demand)
     _payable(demand)
+    if demand.outstanding.cents > command.max_cents:
+        raise _refusal(demand, "the amount is too large to be paid online")
     if demand.live_attempts:
         return Change(demand)
     if len(demand.attempts) >= MOST_ATTEMPTS:
@@ -396,14 +399,14 @@ def _payable(demand: Demand) -> None:
             raise _refusal(demand, "it is paid")
         case Status.CANCELLED:
             raise _refusal(demand, "it was cancelled: nothing is owed")
-    if demand.outstanding.cents > MOST_ONLINE_CENTS:
-        raise _refusal(demand, "the amount is too large to be paid online")
     if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
         raise _refusal(demand, "a payment for it is being looked into")
 
 
-def payable_online(demand: Demand) -> bool:
-    """Whether the payer can check out now."""
+def payable_online(demand: Demand, max_cents: int) -> bool:
+    """Whether the payer can check out now, at a provider that takes at most `max_cents`."""
+    if demand.outstanding.cents > max_cents:
+        return False
     if demand.payer_account is None or (not demand.live_attempts and len(demand.attempts) >= MOST_ATTEMPTS):
         return False
     try:
@@ -448,7 +451,7 @@ def hurry(demand: Demand, now: datetime) -> Change[Demand]:
 # What the provider says
 
 
-def record_opening(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Change[Demand]:
+def record_opening(demand: Demand, attempt_id: str, status: ProviderStatus, now: datetime) -> Change[Demand]:
     """The provider has a transaction for this attempt."""
     attempt = demand.attempt(attempt_id)
     if attempt is None or attempt.phase is not Phase.OPENING:
@@ -456,31 +459,31 @@ def record_opening(demand: Demand, attempt_id: str, word: Word, now: datetime) -
     opened = replace(
         attempt,
         phase=Phase.INITIAL,
-        transaction_id=word.transaction_id,
-        redirect_url=word.redirect_url,
+        transaction_id=status.transaction_id,
+        redirect_url=status.redirect_url,
         opened_at=now,
     )
-    return heed(demand.with_attempt(opened), attempt_id, word, now)
+    return heed(demand.with_attempt(opened), attempt_id, status, now)
 
 
-def heed(demand: Demand, attempt_id: str, word: Word, now: datetime) -> Change[Demand]:
-    """What the provider says is checked and applied. Repeated, late or contradicting words never book twice."""
+def heed(demand: Demand, attempt_id: str, status: ProviderStatus, now: datetime) -> Change[Demand]:
+    """What the provider says is checked and applied. Repeated, late or contradicting answers never book twice."""
     attempt = demand.attempt(attempt_id)
     if attempt is None or attempt.phase in {Phase.PAID, Phase.OPENING}:
         return Change(demand)
-    if not _believable(demand, attempt, word):
-        serious = attempt.live or word.said is Said.PAYED
+    if not _believable(demand, attempt, status):
+        serious = attempt.live or status.state is TransactionState.PAID
         return Change(demand.with_attempt(_looked(attempt, Phase.HELD, now)) if serious else demand)
-    if word.said is Said.PAYED:
-        return _receive(demand, attempt, word.method, now)
-    return _without_money(demand, attempt, word.said, now) if attempt.live else Change(demand)
+    if status.state is TransactionState.PAID:
+        return _receive(demand, attempt, status.method, now)
+    return _without_money(demand, attempt, status.state, now) if attempt.live else Change(demand)
 
 
-def _without_money(demand: Demand, attempt: Attempt, said: Said, now: datetime) -> Change[Demand]:
-    match said:
-        case Said.FAILED:
+def _without_money(demand: Demand, attempt: Attempt, state: TransactionState, now: datetime) -> Change[Demand]:
+    match state:
+        case TransactionState.FAILED:
             return _fail(demand, _looked(attempt, Phase.FAILED, now), "declined")
-        case Said.CANCELED:
+        case TransactionState.CANCELED:
             return _fail(demand, _looked(attempt, Phase.CANCELED, now), "cancelled_by_payer")
         case _ if now >= attempt.expires_at:
             return _fail(demand, _looked(attempt, Phase.EXPIRED, now), "expired")
@@ -498,8 +501,8 @@ def miss(demand: Demand, attempt_id: str, now: datetime) -> Change[Demand]:
     return _fail(demand, _looked(attempt, Phase.FAILED, now), "expired")
 
 
-def _believable(demand: Demand, attempt: Attempt, word: Word) -> bool:
-    """Whether the word is of our transaction: nothing stated may differ, and for money everything must be stated."""
+def _believable(demand: Demand, attempt: Attempt, status: ProviderStatus) -> bool:
+    """Whether the status is of our transaction: nothing stated may differ, and for money everything must be stated."""
     expected = {
         "transaction_id": attempt.transaction_id,
         "request_id": attempt.attempt_id,
@@ -507,8 +510,8 @@ def _believable(demand: Demand, attempt: Attempt, word: Word) -> bool:
         "currency": demand.amount.currency,
         "purpose": demand.payment_reference,
     }
-    unstated = (None,) if word.said is not Said.PAYED else ()
-    return all(getattr(word, name) in {value, *unstated} for name, value in expected.items())
+    unstated = (None,) if status.state is not TransactionState.PAID else ()
+    return all(getattr(status, name) in {value, *unstated} for name, value in expected.items())
 
 
 def _receive(demand: Demand, attempt: Attempt, method: str, now: datetime) -> Change[Demand]:

@@ -5,27 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.payments.domain.demands import Said, Word
-from services.payments.provider import Bill, ProviderAway, TransactionUnknown
+from services.payments.adapters.base import Bill, ProviderAway, TransactionUnknown
+from services.payments.domain.demands import ProviderStatus, TransactionState
 
 
 @dataclass
 class FakeProvider:
     """Keeps transactions by request id; `lies` change what it says of all of them."""
 
-    words: dict[str, Word] = field(default_factory=dict)
+    words: dict[str, ProviderStatus] = field(default_factory=dict)
     bills: list[Bill] = field(default_factory=list)
     lies: dict[str, Any] = field(default_factory=dict)
     away: bool = False
 
-    async def open(self, tenant: str, bill: Bill) -> Word:
+    max_cents = 99_999_900
+    max_lines = 99
+
+    async def check(self) -> None:
+        """Needs no settings."""
+
+    async def open(self, tenant: str, bill: Bill) -> ProviderStatus:
         """See `Provider.open`."""
         self._present()
         if bill.request_id not in self.words:
             self.bills.append(bill)
             transaction_id = f"{tenant}-{len(self.bills)}"
-            self.words[bill.request_id] = Word(
-                said=Said.INITIAL,
+            self.words[bill.request_id] = ProviderStatus(
+                state=TransactionState.OPEN,
                 transaction_id=transaction_id,
                 redirect_url=f"https://provider.example/pay/{transaction_id}",
                 request_id=bill.request_id,
@@ -35,7 +41,7 @@ class FakeProvider:
             )
         return replace(self.words[bill.request_id], **self.lies)
 
-    async def look(self, tenant: str, transaction_id: str) -> Word:
+    async def look(self, tenant: str, transaction_id: str) -> ProviderStatus:
         """See `Provider.look`."""
         self._present()
         for word in self.words.values():
@@ -46,9 +52,9 @@ class FakeProvider:
     async def close(self) -> None:
         """Nothing is open."""
 
-    def end(self, said: Said) -> None:
+    def end(self, said: TransactionState) -> None:
         """All transactions end so."""
-        self.words = {name: replace(word, said=said) for name, word in self.words.items()}
+        self.words = {name: replace(word, state=said) for name, word in self.words.items()}
 
     def _present(self) -> None:
         if self.away:

@@ -9,8 +9,9 @@ from typing import Any
 from contracts.applications import FeeTiming
 from contracts.values import Money
 from kernel.ids import id_of
+from services.payments.adapters.xbezahldienste.messages import MAX_CENTS
 from services.payments.domain import demands
-from services.payments.domain.demands import Attempt, Demand, Item, Said, StartAttempt, Word
+from services.payments.domain.demands import Attempt, Demand, Item, ProviderStatus, StartAttempt, TransactionState
 from services.payments.domain.references import payment_reference
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -49,7 +50,7 @@ def requested(cents: int = 1250, **changes: Any) -> Demand:
 
 def starting(name: str = "first", account: str = PAYER) -> StartAttempt:
     """The payer presses pay."""
-    return StartAttempt(account, id_of(name), timedelta(seconds=4), timedelta(days=1))
+    return StartAttempt(account, id_of(name), timedelta(seconds=4), timedelta(days=1), MAX_CENTS)
 
 
 def started(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
@@ -60,7 +61,7 @@ def started(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
 def opened(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt that the provider knows."""
     demand = started(demand, name, now)
-    return demands.record_opening(demand, id_of(name), word(demand, Said.INITIAL, name), now)[0]
+    return demands.record_opening(demand, id_of(name), word(demand, TransactionState.OPEN, name), now)[0]
 
 
 def attempt_of(demand: Demand, name: str = "first") -> Attempt:
@@ -70,11 +71,11 @@ def attempt_of(demand: Demand, name: str = "first") -> Attempt:
     return found
 
 
-def word(demand: Demand, said: Said, name: str = "first", **changes: Any) -> Word:
+def word(demand: Demand, said: TransactionState, name: str = "first", **changes: Any) -> ProviderStatus:
     """The provider's word on an attempt, right in everything that isn't changed."""
     attempt = attempt_of(demand, name)
-    true = Word(
-        said=said,
+    true = ProviderStatus(
+        state=said,
         transaction_id=f"transaction-{attempt.attempt_id}",
         redirect_url=f"https://provider.example/pay/{attempt.attempt_id}",
         request_id=attempt.attempt_id,

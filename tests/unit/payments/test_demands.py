@@ -17,7 +17,7 @@ from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, 
 from kernel.ids import id_of
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account, Occasion
-from services.payments.domain.demands import Demand, NotPayable, Phase, Said, Status
+from services.payments.domain.demands import Demand, NotPayable, Phase, Status, TransactionState
 from tests.unit.payments.demand_samples import (
     NOW,
     attempt_of,
@@ -93,13 +93,13 @@ def test_withdrawal_cancels_what_is_open_only() -> None:
     )
     assert demands.withdraw(cancelled, NOW) == (cancelled, ())
     paid = opened(requested())
-    paid, _ = demands.heed(paid, id_of("first"), word(paid, Said.PAYED), NOW)
+    paid, _ = demands.heed(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
     assert demands.withdraw(paid, NOW) == (paid, ())
 
 
 def test_what_was_paid_for_a_replaced_demand_is_unallocated() -> None:
     paid = opened(requested())
-    paid, _ = demands.heed(paid, id_of("first"), word(paid, Said.PAYED), NOW)
+    paid, _ = demands.heed(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
     replaced, (said,) = demands.give_way(paid, NOW)
     assert isinstance(said, PaymentCancelled)
     assert said.reason == "replaced"
@@ -121,15 +121,15 @@ def test_a_second_checkout_leads_to_the_same_page() -> None:
     demand = opened(requested())
     again = started(demand, "second")
     assert again == demand
-    assert demands.redirect_of(demand, id_of("first")) == word(demand, Said.INITIAL).redirect_url
+    assert demands.redirect_of(demand, id_of("first")) == word(demand, TransactionState.OPEN).redirect_url
 
 
-@pytest.mark.parametrize("said", [Said.FAILED, Said.CANCELED])
-def test_a_new_attempt_after_the_provider_ended_the_first(said: Said) -> None:
+@pytest.mark.parametrize("said", [TransactionState.FAILED, TransactionState.CANCELED])
+def test_a_new_attempt_after_the_provider_ended_the_first(said: TransactionState) -> None:
     demand = opened(requested())
     demand, (failed,) = demands.heed(demand, id_of("first"), word(demand, said), NOW)
     assert isinstance(failed, PaymentFailed)
-    assert failed.reason == {"FAILED": "declined", "CANCELED": "cancelled_by_payer"}[said.value]
+    assert failed.reason == {"failed": "declined", "canceled": "cancelled_by_payer"}[said.value]
     demand = opened(demand, "second")
     assert attempt_of(demand, "second").phase is Phase.INITIAL
     assert demands.redirect_of(demand, id_of("first")), "a repeated request gets the same answer"
@@ -145,7 +145,7 @@ def test_others_find_nothing() -> None:
 
 def test_what_can_not_be_paid() -> None:
     paid = opened(requested())
-    paid, _ = demands.heed(paid, id_of("first"), word(paid, Said.PAYED), NOW)
+    paid, _ = demands.heed(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
     cancelled, _ = demands.withdraw(requested(), NOW)
     for demand in (paid, cancelled, requested(99_999_901)):
         with pytest.raises(NotPayable):
@@ -164,7 +164,7 @@ def test_attempts_are_bounded() -> None:
     demand = requested()
     for number in range(demands.MOST_ATTEMPTS):
         demand = opened(demand, str(number))
-        demand, _ = demands.heed(demand, id_of(str(number)), word(demand, Said.FAILED, str(number)), NOW)
+        demand, _ = demands.heed(demand, id_of(str(number)), word(demand, TransactionState.FAILED, str(number)), NOW)
     with pytest.raises(NotPayable):
         started(demand, "one more")
 
@@ -188,7 +188,7 @@ def test_attempts_are_bounded() -> None:
 )
 def test_money_that_is_not_proven_is_held(lie: dict[str, str | int | None]) -> None:
     demand = opened(requested())
-    held, said = demands.heed(demand, id_of("first"), word(demand, Said.PAYED, **lie), NOW)
+    held, said = demands.heed(demand, id_of("first"), word(demand, TransactionState.PAID, **lie), NOW)
     assert said == ()
     assert attempt_of(held).phase is Phase.HELD
     assert (held.received_cents, held.bookings) == (0, demand.bookings)
@@ -197,47 +197,47 @@ def test_money_that_is_not_proven_is_held(lie: dict[str, str | int | None]) -> N
     with pytest.raises(NotPayable):
         demands.redirect_of(held, id_of("first"))
     assert demands.due(held)["look"] == NOW + timedelta(hours=1)
-    paid, (received,) = demands.heed(held, id_of("first"), word(demand, Said.PAYED), NOW)
+    paid, (received,) = demands.heed(held, id_of("first"), word(demand, TransactionState.PAID), NOW)
     assert isinstance(received, PaymentReceived)
     assert paid.status is Status.SETTLED
 
 
 def test_an_end_of_another_transaction_is_not_believed() -> None:
     demand = opened(requested())
-    held, said = demands.heed(demand, id_of("first"), word(demand, Said.FAILED, request_id="another"), NOW)
+    held, said = demands.heed(demand, id_of("first"), word(demand, TransactionState.FAILED, request_id="another"), NOW)
     assert (attempt_of(held).phase, said) == (Phase.HELD, ())
 
 
 def test_what_is_not_stated_does_not_matter_before_money_comes() -> None:
     demand = opened(requested())
-    silent = word(demand, Said.INITIAL, request_id=None, cents=None, currency=None, purpose=None)
+    silent = word(demand, TransactionState.OPEN, request_id=None, cents=None, currency=None, purpose=None)
     assert attempt_of(demands.heed(demand, id_of("first"), silent, NOW)[0]).phase is Phase.INITIAL
 
 
 def test_payment_settles_and_says_so() -> None:
     demand = opened(requested())
-    paid, (said,) = demands.heed(demand, id_of("first"), word(demand, Said.PAYED, method="paypal"), NOW)
+    paid, (said,) = demands.heed(demand, id_of("first"), word(demand, TransactionState.PAID, method="paypal"), NOW)
     assert isinstance(said, PaymentReceived)
     assert (said.amount.cents, said.outstanding.cents, said.method) == (1250, 0, "paypal")
     assert said.booking_id == paid.bookings[-1].booking_id
     assert paid.status is Status.SETTLED
     assert set(demands.due(paid)) == {"book"}
-    for said_later in Said:
+    for said_later in TransactionState:
         assert demands.heed(paid, id_of("first"), word(paid, said_later), NOW) == (paid, ())
 
 
 def test_an_opening_may_be_answered_with_money() -> None:
     demand = started(requested())
-    paid, (said,) = demands.record_opening(demand, id_of("first"), word(demand, Said.PAYED), NOW)
+    paid, (said,) = demands.record_opening(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
     assert isinstance(said, PaymentReceived)
-    assert demands.record_opening(paid, id_of("first"), word(demand, Said.INITIAL), NOW) == (paid, ())
+    assert demands.record_opening(paid, id_of("first"), word(demand, TransactionState.OPEN), NOW) == (paid, ())
 
 
 def test_late_money_is_never_lost() -> None:
     for end in (demands.withdraw, demands.give_way):
         demand, _ = end(opened(requested()), NOW)
         assert "look" in demands.due(demand), "still watched"
-        paid, (said,) = demands.heed(demand, id_of("first"), word(demand, Said.PAYED), NOW)
+        paid, (said,) = demands.heed(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
         assert isinstance(said, PaymentReceived)
         assert said.outstanding.cents == 0
         assert paid.status is Status.CANCELLED
@@ -247,13 +247,13 @@ def test_late_money_is_never_lost() -> None:
 
 def test_a_provider_that_takes_back_a_failure_is_booked_twice_if_it_says_so() -> None:
     demand = opened(requested())
-    demand, _ = demands.heed(demand, id_of("first"), word(demand, Said.FAILED), NOW)
+    demand, _ = demands.heed(demand, id_of("first"), word(demand, TransactionState.FAILED), NOW)
     demand = opened(demand, "second")
-    demand, _ = demands.heed(demand, id_of("first"), word(demand, Said.PAYED), NOW)
+    demand, _ = demands.heed(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
     assert demand.status is Status.SETTLED
     with pytest.raises(NotPayable):
         demands.redirect_of(demand, id_of("second"))
-    demand, _ = demands.heed(demand, id_of("second"), word(demand, Said.PAYED, "second"), NOW)
+    demand, _ = demands.heed(demand, id_of("second"), word(demand, TransactionState.PAID, "second"), NOW)
     assert (demand.received_cents, demand.outstanding.cents) == (2500, 0)
     assert balance(demand, Account.UNALLOCATED) == -1250
 
@@ -266,7 +266,7 @@ def test_looks_come_closely_at_first_and_seldom_later() -> None:
     times = [NOW]
     while times[-1] < NOW + timedelta(hours=12):
         times.append(demands.due(demand)["look"])
-        demand, _ = demands.heed(demand, id_of("first"), word(demand, Said.INITIAL), times[-1])
+        demand, _ = demands.heed(demand, id_of("first"), word(demand, TransactionState.OPEN), times[-1])
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses == sorted(pauses)
     assert [pause.total_seconds() for pause in pauses[:4]] == [1, 1, 2, 2]
@@ -277,15 +277,15 @@ def test_looks_come_closely_at_first_and_seldom_later() -> None:
 def test_an_attempt_nobody_pays_expires_and_is_watched_on() -> None:
     demand = opened(requested())
     later = NOW + timedelta(days=1)
-    expired, (said,) = demands.heed(demand, id_of("first"), word(demand, Said.INITIAL), later)
+    expired, (said,) = demands.heed(demand, id_of("first"), word(demand, TransactionState.OPEN), later)
     assert isinstance(said, PaymentFailed)
     assert said.reason == "expired"
     assert demands.due(expired)["look"] == later + timedelta(days=1)
     assert started(expired, "second") == expired, "the provider hasn't ended it: the same page"
-    again, nothing = demands.heed(expired, id_of("first"), word(demand, Said.FAILED), later)
+    again, nothing = demands.heed(expired, id_of("first"), word(demand, TransactionState.FAILED), later)
     assert nothing == (), "said once"
     assert not again.live_attempts
-    paid, _ = demands.heed(expired, id_of("first"), word(demand, Said.PAYED), later)
+    paid, _ = demands.heed(expired, id_of("first"), word(demand, TransactionState.PAID), later)
     assert paid.status is Status.SETTLED
 
 
@@ -300,12 +300,12 @@ def test_a_transaction_that_the_provider_has_forgotten() -> None:
 
 def test_the_payer_is_back_and_the_provider_is_asked_at_once() -> None:
     demand = opened(requested())
-    demand, _ = demands.heed(demand, id_of("first"), word(demand, Said.INITIAL), NOW + timedelta(minutes=10))
+    demand, _ = demands.heed(demand, id_of("first"), word(demand, TransactionState.OPEN), NOW + timedelta(minutes=10))
     back = NOW + timedelta(minutes=10, seconds=20)
     hurried, _ = demands.hurry(demand, back)
     assert demands.due(hurried)["look"] == back
     assert demands.hurry(hurried, back + timedelta(seconds=1)) == (hurried, ())
-    looked, _ = demands.heed(hurried, id_of("first"), word(demand, Said.INITIAL), back)
+    looked, _ = demands.heed(hurried, id_of("first"), word(demand, TransactionState.OPEN), back)
     pressed, _ = demands.hurry(looked, back)
     assert demands.due(pressed)["look"] == back + timedelta(seconds=1), "but not more often than each second"
     assert demands.hurry(requested(), NOW) == (requested(), ())
@@ -315,7 +315,7 @@ def test_the_payer_is_back_and_the_provider_is_asked_at_once() -> None:
 def test_there_is_always_a_next_look_and_it_is_later(age: timedelta) -> None:
     demand = opened(requested())
     at = NOW + age
-    looked, _ = demands.heed(demand, id_of("first"), word(demand, Said.INITIAL), at)
+    looked, _ = demands.heed(demand, id_of("first"), word(demand, TransactionState.OPEN), at)
     assert timedelta(seconds=1) <= demands.due(looked)["look"] - at <= timedelta(days=1)
 
 

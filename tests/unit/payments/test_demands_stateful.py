@@ -15,7 +15,7 @@ from contracts.envelope import Event
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
 from services.payments.domain import demands
 from services.payments.domain.bookings import Account
-from services.payments.domain.demands import Demand, Phase, Said, Status
+from services.payments.domain.demands import Demand, Phase, Status, TransactionState
 from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, starting, word
 
 _FINAL = {Phase.PAID, Phase.FAILED, Phase.CANCELED}
@@ -32,7 +32,7 @@ class Paying(RuleBasedStateMachine):
         self.now = NOW
         self.said: list[Event] = []
         self.names: list[str] = []
-        self.provider: dict[str, Said] = {}
+        self.provider: dict[str, TransactionState] = {}
         """What the provider's own books say, where it is honest."""
 
     @initialize(cents=st.integers(0, 99_999_900))
@@ -62,12 +62,12 @@ class Paying(RuleBasedStateMachine):
             self.names.append(name)
 
     @precondition(lambda self: self.names)
-    @rule(data=st.data(), said=st.sampled_from(Said), lies=st.booleans())
-    def answer(self, data: st.DataObject, said: Said, lies: bool) -> None:
+    @rule(data=st.data(), said=st.sampled_from(TransactionState), lies=st.booleans())
+    def answer(self, data: st.DataObject, said: TransactionState, lies: bool) -> None:
         name = data.draw(st.sampled_from(self.names))
         if self.honest:
             said = self.provider[name] = self.provider.get(name) or self._progress(said)
-            if said is Said.INITIAL:
+            if said is TransactionState.OPEN:
                 del self.provider[name]
         told = word(self.demand, said, name)
         if lies and not self.honest:
@@ -78,7 +78,7 @@ class Paying(RuleBasedStateMachine):
         if told.cents != attempt_of(before, name).cents:
             assert self.demand.received_cents == before.received_cents, "not proven, not booked"
 
-    def _progress(self, said: Said) -> Said:
+    def _progress(self, said: TransactionState) -> TransactionState:
         return said
 
     @precondition(lambda self: self.names)
