@@ -22,9 +22,9 @@ from kernel.legal_days import legal_date
 from kernel.texts import Bilingual
 from services.payments.adapters.registry import Providers
 from services.payments.checkout import Checkout
-from services.payments.domain import demands
+from services.payments.domain import attempts
 from services.payments.domain.bookings import Account, Occasion
-from services.payments.domain.demands import Attempt, Demand, Phase
+from services.payments.domain.state import Attempt, Demand, Phase, Status
 from services.payments.handlers import Handlers
 from services.payments.store import Demands, Ledger, Period, Total, place_in_ledger, place_in_list
 from services.payments.texts import ACCOUNTS, RETURNED, told_to_payer
@@ -303,7 +303,7 @@ def _may_read(demand: Demand, principal: Principal) -> None:
         NotFound: it isn't theirs.
     """
     if principal.kind == "person":
-        demands.owned_by(demand, principal.subject)
+        attempts.require_payer(demand, principal.subject)
     elif principal.kind == "anonymous":
         raise NotFound("no such demand", id=demand.demand_id)
 
@@ -334,12 +334,12 @@ def _request(demand: Demand) -> dict[str, Any]:
 
 
 def _demand(demand: Demand, providers: Providers) -> dict[str, Any]:
-    overdue = demand.overdue and demand.status is demands.Status.OPEN
+    overdue = demand.overdue and demand.status is Status.OPEN
     return {
         **_request(demand),
         "status": "overdue" if overdue else demand.status.value,
         "outstanding": _money(demand.outstanding.cents, demand).model_dump(),
-        "payable_online": demands.payable_online(demand, providers.of(demand.tenant).max_cents),
+        "payable_online": attempts.payable_online(demand, providers.of(demand.tenant).max_cents),
         "message": told_to_payer(demand).model_dump(),
         "attempts": [_attempt(attempt, demand).model_dump(mode="json") for attempt in demand.attempts],
     }

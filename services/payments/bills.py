@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.payments.adapters.base import Bill, BillLine
-from services.payments.domain.demands import Attempt, Demand
+from services.payments.domain.state import Attempt, Demand
 
 
 def bill_of(demand: Demand, attempt: Attempt, return_url: str, max_lines: int) -> Bill:

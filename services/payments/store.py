@@ -16,7 +16,8 @@ from contracts.topics import PAYMENTS
 from kernel.legal_days import legal_date, start_of
 from kernel.timestamps import rfc3339
 from services.payments.domain.bookings import Account, Booking, Occasion
-from services.payments.domain.demands import Demand, due
+from services.payments.domain.schedule import due
+from services.payments.domain.state import Demand
 
 REQUESTED_AT = "state.requested_at"
 BOOKED_AT = "booked_at"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel.texts import Bilingual
 from kernel.written import written_date
 from services.payments.domain.bookings import Account
-from services.payments.domain.demands import Demand, Phase, Status
+from services.payments.domain.state import Demand, Phase, Status
 
 ACCOUNTS = {
     Account.RECEIVABLE: Bilingual(de="Forderungen", en="Receivables"),

@@ -13,7 +13,9 @@ from services.payments import metrics
 from services.payments.adapters.base import ProviderRefused, TransactionUnknown
 from services.payments.adapters.registry import Providers
 from services.payments.bills import bill_of
-from services.payments.domain.demands import Attempt, Demand, Phase
+from services.payments.domain import schedule
+from services.payments.domain.ledger import unbooked
+from services.payments.domain.state import Attempt, Demand, Phase
 from services.payments.handlers import Handlers
 from services.payments.settings import Settings
 from services.payments.store import Demands, Ledger
@@ -36,7 +38,7 @@ class DemandWork:
     async def open(self, work: Work[Demand]) -> None:
         """Asks the provider for a transaction. A crash, or a lost answer, repeats it with the same request id."""
         demand = work.snapshot.state
-        attempt = demand.to_open
+        attempt = schedule.attempt_to_open(demand)
         if attempt is None:
             return
         provider = self._providers.of(demand.tenant)
@@ -48,7 +50,7 @@ class DemandWork:
     async def look(self, work: Work[Demand]) -> None:
         """Asks the provider what became of a transaction: only what it says itself counts."""
         demand = work.snapshot.state
-        planned = demand.to_look_at
+        planned = schedule.attempt_to_look_at(demand)
         if planned is None or planned[0].transaction_id is None:
             return
         attempt, transaction_id = planned[0], planned[0].transaction_id
@@ -63,7 +65,7 @@ class DemandWork:
     async def book(self, work: Work[Demand]) -> None:
         """Copies the demand's bookings into the ledger."""
         demand = work.snapshot.state
-        await self._ledger.add(demand, demand.bookings[demand.booked :])
+        await self._ledger.add(demand, unbooked(demand))
         await self._handlers.record_booked(work)
 
     async def overdue(self, work: Work[Demand]) -> None:
@@ -105,7 +107,7 @@ def _report(before: Attempt, after: Snapshot[Demand] | None) -> None:
 
 
 def register(service: Service, found: Demands, doing: DemandWork) -> None:
-    """Names as `demands.due` gives them."""
+    """By the names in `domain/schedule.py`."""
     service.work(found.store, "open", doing.open)
     service.work(found.store, "look", doing.look)
     service.work(found.store, "book", doing.book)

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chassis.errors import NotFound, PeerAway
-from services.payments.domain.demands import ProviderStatus
+from services.payments.domain.provider_status import ProviderStatus
 
 
 class ProviderAway(PeerAway):

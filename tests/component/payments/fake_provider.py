@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.payments.adapters.base import Bill, ProviderAway, TransactionUnknown
-from services.payments.domain.demands import ProviderStatus, TransactionState
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 
 
 @dataclass

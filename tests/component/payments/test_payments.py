@@ -13,8 +13,9 @@ import pytest
 from examples.payment_provider.rules import Mode, Status
 from kernel.ids import id_of
 from services.payments import metrics
-from services.payments.domain.demands import Demand, TransactionState
+from services.payments.domain.provider_status import TransactionState
 from services.payments.domain.references import is_creditor_reference
+from services.payments.domain.state import Demand
 from services.payments.store import Ledger
 from services.payments.workers import DemandWork
 from tests.component.payments.conftest import NOW, Bank, Town, paying

@@ -12,7 +12,7 @@ import pytest
 from examples.payment_provider.rules import Status
 from services.payments.adapters.base import Bill, BillLine, Provider, TransactionUnknown
 from services.payments.adapters.xbezahldienste import XBezahldienste
-from services.payments.domain.demands import TransactionState
+from services.payments.domain.provider_status import TransactionState
 from services.payments.settings import Settings
 from tests.component.payments.conftest import Bank
 from tests.component.payments.fake_provider import FakeProvider

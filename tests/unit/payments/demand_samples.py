@@ -10,9 +10,11 @@ from contracts.applications import FeeTiming
 from contracts.values import Money
 from kernel.ids import id_of
 from services.payments.adapters.xbezahldienste.messages import MAX_CENTS
-from services.payments.domain import demands
-from services.payments.domain.demands import Attempt, Demand, Item, ProviderStatus, StartAttempt, TransactionState
+from services.payments.domain import attempts, demands, provider_status
+from services.payments.domain.attempts import StartAttempt
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 from services.payments.domain.references import payment_reference
+from services.payments.domain.state import Attempt, Demand, Item
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PAYER = id_of("account", "payer")
@@ -55,13 +57,13 @@ def starting(name: str = "first", account: str = PAYER) -> StartAttempt:
 
 def started(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt begun."""
-    return demands.start_attempt(demand, starting(name), now)[0]
+    return attempts.start_attempt(demand, starting(name), now)[0]
 
 
 def opened(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt that the provider knows."""
     demand = started(demand, name, now)
-    return demands.record_opening(demand, id_of(name), word(demand, TransactionState.OPEN, name), now)[0]
+    return provider_status.record_opening(demand, id_of(name), word(demand, TransactionState.OPEN, name), now)[0]
 
 
 def attempt_of(demand: Demand, name: str = "first") -> Attempt:

@@ -8,7 +8,7 @@ from chassis.errors import ConfigurationError
 from services.payments.adapters.base import Bill
 from services.payments.adapters.registry import ADAPTERS, providers_of
 from services.payments.adapters.xbezahldienste import XBezahldienste
-from services.payments.domain.demands import ProviderStatus, TransactionState
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 from services.payments.settings import Settings
 from tests.unit.payments.test_xbezahldienste import BILL
 

@@ -22,7 +22,8 @@ from services.payments.adapters.xbezahldienste import XBezahldienste
 from services.payments.adapters.xbezahldienste.messages import MAX_CENTS, MAX_LINES, body_of
 from services.payments.bills import bill_of
 from services.payments.domain import demands
-from services.payments.domain.demands import Item, TransactionState
+from services.payments.domain.provider_status import TransactionState
+from services.payments.domain.state import Item
 from services.payments.settings import Settings
 from tests.unit.payments.demand_samples import attempt_of, new_demand, started
 

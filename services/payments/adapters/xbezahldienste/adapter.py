@@ -27,7 +27,7 @@ from services.payments.adapters.xbezahldienste.messages import (
     require_success,
     status_of,
 )
-from services.payments.domain.demands import ProviderStatus, TransactionState
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 from services.payments.settings import Settings
 
 _RENEW_SECONDS = 30.0

@@ -12,7 +12,7 @@ import httpx
 import orjson
 
 from services.payments.adapters.base import Bill, BillLine, ProviderAway, ProviderRefused
-from services.payments.domain.demands import ProviderStatus, TransactionState
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 
 MAX_CENTS = 99_999_900
 """`grosAmount` is 999999 at most."""
