@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chassis.change import Change
 from chassis.errors import Rejected
+from contracts import datarefs
 from contracts.applications import FeeAssessed
 from contracts.payments import PaymentCancelled, PaymentOverdue, PaymentRequested
 from kernel.ids import id_of
@@ -74,17 +75,12 @@ def request_payment(demand: Demand) -> Change[Demand]:
         amount=demand.amount,
         payment_reference=demand.payment_reference,
         due_on=demand.due_on,
-        dataref=_request_path(demand.tenant, demand.demand_id),
+        dataref=datarefs.payment_request(demand.tenant, demand.demand_id),
     )
     if demand.amount.cents == 0:
         return Change(replace(demand, status=Status.SETTLED), (event,))
     booking = bookings.of_demand(demand.demand_id, demand.amount.cents, demand.requested_at)
     return Change(demand.with_booking(booking), (event,))
-
-
-def _request_path(tenant: str, demand_id: str) -> str:
-    """Where the demand as it was made is fetched: it never changes."""
-    return f"/payments/v1/{tenant}/demands/{demand_id}/request"
 
 
 def withdraw_demand(demand: Demand, now: datetime) -> Change[Demand]:
