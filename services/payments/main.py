@@ -22,10 +22,10 @@ def compose(settings: Settings, clock: Clock | None = None, providers: Providers
     service.at_start(providers.check)
     service.at_stop(providers.close)
     handlers = Handlers(demands, providers, settings)
-    doing = DemandWork(handlers, providers, ledger, settings)
+    work = DemandWork(handlers, providers, ledger, settings)
     subscribers.subscribe(service, handlers)
-    workers.register(service, demands, doing)
-    service.route(*api.routers(demands, ledger, handlers, providers, Checkout(handlers, doing), service.clock))
+    workers.register(service, demands, work)
+    service.route(*api.routers(demands, ledger, handlers, providers, Checkout(handlers, work), service.clock))
     return service
 
 

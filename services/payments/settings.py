@@ -1,4 +1,4 @@
-"""What payments can be told, besides what all services can."""
+"""Settings of payments, besides those that all services have."""
 
 from __future__ import annotations
 

@@ -339,9 +339,9 @@ async def test_a_booking_is_written_once_however_often(town: Town) -> None:
     demand = found.state
     assert isinstance(demand, Demand)
     (duty,) = (each for each in town.service._duties if each.name == "book")
-    doing = duty.worker.__self__  # type: ignore[attr-defined]
-    assert isinstance(doing, DemandWork)
-    ledger = doing._ledger
+    work = duty.worker.__self__  # type: ignore[attr-defined]
+    assert isinstance(work, DemandWork)
+    ledger = work._ledger
     assert isinstance(ledger, Ledger)
     for _ in range(3):
         await ledger.add(demand, demand.bookings)

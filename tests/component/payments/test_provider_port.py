@@ -52,10 +52,10 @@ def bill(cents: int = 1250) -> Bill:
 
 async def test_an_opened_transaction_repeats_what_was_asked(side: Side) -> None:
     asked = bill()
-    word = await side.provider.open("witten", asked)
-    assert (word.state, word.request_id, word.cents) == (TransactionState.OPEN, asked.request_id, 1250)
-    assert (word.currency, word.purpose) == ("EUR", asked.purpose)
-    assert word.redirect_url
+    reported = await side.provider.open("witten", asked)
+    assert (reported.state, reported.request_id, reported.cents) == (TransactionState.OPEN, asked.request_id, 1250)
+    assert (reported.currency, reported.purpose) == ("EUR", asked.purpose)
+    assert reported.redirect_url
 
 
 @pytest.mark.parametrize("cents", [2, 29, 57, 110, 99_999_900])
@@ -72,15 +72,15 @@ async def test_the_same_request_is_the_same_transaction(side: Side) -> None:
 @pytest.mark.parametrize("said", [TransactionState.PAID, TransactionState.FAILED, TransactionState.CANCELED])
 async def test_the_end_of_a_transaction_is_seen(side: Side, said: TransactionState) -> None:
     asked = bill()
-    word = await side.provider.open("witten", asked)
-    side.end(word.redirect_url or "", said)
-    ended = await side.provider.look("witten", word.transaction_id)
+    reported = await side.provider.open("witten", asked)
+    side.end(reported.redirect_url or "", said)
+    ended = await side.provider.look("witten", reported.transaction_id)
     assert (ended.state, ended.request_id, ended.cents) == (said, asked.request_id, 1250)
     assert await side.provider.open("witten", asked) == ended
 
 
 async def test_another_town_s_transaction_is_unknown(side: Side) -> None:
-    word = await side.provider.open("witten", bill())
-    for tenant, transaction_id in (("siegen", word.transaction_id), ("witten", "nothing")):
+    reported = await side.provider.open("witten", bill())
+    for tenant, transaction_id in (("siegen", reported.transaction_id), ("witten", "nothing")):
         with pytest.raises(TransactionUnknown):
             await side.provider.look(tenant, transaction_id)

@@ -63,7 +63,7 @@ def started(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
 def opened(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt that the provider knows."""
     demand = started(demand, name, now)
-    return provider_status.record_opening(demand, id_of(name), word(demand, TransactionState.OPEN, name), now)[0]
+    return provider_status.record_opening(demand, id_of(name), reported(demand, TransactionState.OPEN, name), now)[0]
 
 
 def attempt_of(demand: Demand, name: str = "first") -> Attempt:
@@ -73,8 +73,8 @@ def attempt_of(demand: Demand, name: str = "first") -> Attempt:
     return found
 
 
-def word(demand: Demand, said: TransactionState, name: str = "first", **changes: Any) -> ProviderStatus:
-    """The provider's word on an attempt, right in everything that isn't changed."""
+def reported(demand: Demand, said: TransactionState, name: str = "first", **changes: Any) -> ProviderStatus:
+    """What the provider reports of an attempt, right in everything that isn't changed."""
     attempt = attempt_of(demand, name)
     true = ProviderStatus(
         state=said,

@@ -25,10 +25,10 @@ from tests.unit.payments.demand_samples import (
     attempt_of,
     new_demand,
     opened,
+    reported,
     requested,
     started,
     starting,
-    word,
 )
 
 
@@ -95,13 +95,13 @@ def test_withdrawal_cancels_what_is_open_only() -> None:
     )
     assert demands.withdraw_demand(cancelled, NOW) == (cancelled, ())
     paid = opened(requested())
-    paid, _ = apply_provider_status(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
+    paid, _ = apply_provider_status(paid, id_of("first"), reported(paid, TransactionState.PAID), NOW)
     assert demands.withdraw_demand(paid, NOW) == (paid, ())
 
 
 def test_what_was_paid_for_a_replaced_demand_is_unallocated() -> None:
     paid = opened(requested())
-    paid, _ = apply_provider_status(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
+    paid, _ = apply_provider_status(paid, id_of("first"), reported(paid, TransactionState.PAID), NOW)
     replaced, (said,) = demands.replace_demand(paid, NOW)
     assert isinstance(said, PaymentCancelled)
     assert said.reason == "replaced"
@@ -123,13 +123,13 @@ def test_a_second_checkout_leads_to_the_same_page() -> None:
     demand = opened(requested())
     again = started(demand, "second")
     assert again == demand
-    assert attempts.redirect_of(demand, id_of("first")) == word(demand, TransactionState.OPEN).redirect_url
+    assert attempts.redirect_of(demand, id_of("first")) == reported(demand, TransactionState.OPEN).redirect_url
 
 
 @pytest.mark.parametrize("said", [TransactionState.FAILED, TransactionState.CANCELED])
 def test_a_new_attempt_after_the_provider_ended_the_first(said: TransactionState) -> None:
     demand = opened(requested())
-    demand, (failed,) = apply_provider_status(demand, id_of("first"), word(demand, said), NOW)
+    demand, (failed,) = apply_provider_status(demand, id_of("first"), reported(demand, said), NOW)
     assert isinstance(failed, PaymentFailed)
     assert failed.reason == {"failed": "declined", "canceled": "cancelled_by_payer"}[said.value]
     demand = opened(demand, "second")
@@ -147,7 +147,7 @@ def test_others_find_nothing() -> None:
 
 def test_what_can_not_be_paid() -> None:
     paid = opened(requested())
-    paid, _ = apply_provider_status(paid, id_of("first"), word(paid, TransactionState.PAID), NOW)
+    paid, _ = apply_provider_status(paid, id_of("first"), reported(paid, TransactionState.PAID), NOW)
     cancelled, _ = demands.withdraw_demand(requested(), NOW)
     for demand in (paid, cancelled, requested(99_999_901)):
         with pytest.raises(NotPayable):
@@ -167,7 +167,7 @@ def test_attempts_are_bounded() -> None:
     for number in range(attempts.MAX_ATTEMPTS):
         demand = opened(demand, str(number))
         demand, _ = apply_provider_status(
-            demand, id_of(str(number)), word(demand, TransactionState.FAILED, str(number)), NOW
+            demand, id_of(str(number)), reported(demand, TransactionState.FAILED, str(number)), NOW
         )
     with pytest.raises(NotPayable):
         started(demand, "one more")
@@ -192,7 +192,7 @@ def test_attempts_are_bounded() -> None:
 )
 def test_money_that_is_not_proven_is_held(lie: dict[str, str | int | None]) -> None:
     demand = opened(requested())
-    held, said = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.PAID, **lie), NOW)
+    held, said = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.PAID, **lie), NOW)
     assert said == ()
     assert attempt_of(held).phase is Phase.HELD
     assert (held.received_cents, held.bookings) == (0, demand.bookings)
@@ -201,7 +201,7 @@ def test_money_that_is_not_proven_is_held(lie: dict[str, str | int | None]) -> N
     with pytest.raises(NotPayable):
         attempts.redirect_of(held, id_of("first"))
     assert schedule.due(held)["look"] == NOW + timedelta(hours=1)
-    paid, (received,) = apply_provider_status(held, id_of("first"), word(demand, TransactionState.PAID), NOW)
+    paid, (received,) = apply_provider_status(held, id_of("first"), reported(demand, TransactionState.PAID), NOW)
     assert isinstance(received, PaymentReceived)
     assert paid.status is Status.SETTLED
 
@@ -209,21 +209,21 @@ def test_money_that_is_not_proven_is_held(lie: dict[str, str | int | None]) -> N
 def test_an_end_of_another_transaction_is_not_believed() -> None:
     demand = opened(requested())
     held, said = apply_provider_status(
-        demand, id_of("first"), word(demand, TransactionState.FAILED, request_id="another"), NOW
+        demand, id_of("first"), reported(demand, TransactionState.FAILED, request_id="another"), NOW
     )
     assert (attempt_of(held).phase, said) == (Phase.HELD, ())
 
 
 def test_what_is_not_stated_does_not_matter_before_money_comes() -> None:
     demand = opened(requested())
-    silent = word(demand, TransactionState.OPEN, request_id=None, cents=None, currency=None, purpose=None)
+    silent = reported(demand, TransactionState.OPEN, request_id=None, cents=None, currency=None, purpose=None)
     assert attempt_of(apply_provider_status(demand, id_of("first"), silent, NOW)[0]).phase is Phase.INITIAL
 
 
 def test_payment_settles_and_says_so() -> None:
     demand = opened(requested())
     paid, (said,) = apply_provider_status(
-        demand, id_of("first"), word(demand, TransactionState.PAID, method="paypal"), NOW
+        demand, id_of("first"), reported(demand, TransactionState.PAID, method="paypal"), NOW
     )
     assert isinstance(said, PaymentReceived)
     assert (said.amount.cents, said.outstanding.cents, said.method) == (1250, 0, "paypal")
@@ -231,21 +231,24 @@ def test_payment_settles_and_says_so() -> None:
     assert paid.status is Status.SETTLED
     assert set(schedule.due(paid)) == {"book"}
     for said_later in TransactionState:
-        assert apply_provider_status(paid, id_of("first"), word(paid, said_later), NOW) == (paid, ())
+        assert apply_provider_status(paid, id_of("first"), reported(paid, said_later), NOW) == (paid, ())
 
 
 def test_an_opening_may_be_answered_with_money() -> None:
     demand = started(requested())
-    paid, (said,) = provider_status.record_opening(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
+    paid, (said,) = provider_status.record_opening(demand, id_of("first"), reported(demand, TransactionState.PAID), NOW)
     assert isinstance(said, PaymentReceived)
-    assert provider_status.record_opening(paid, id_of("first"), word(demand, TransactionState.OPEN), NOW) == (paid, ())
+    assert provider_status.record_opening(paid, id_of("first"), reported(demand, TransactionState.OPEN), NOW) == (
+        paid,
+        (),
+    )
 
 
 def test_late_money_is_never_lost() -> None:
     for end in (demands.withdraw_demand, demands.replace_demand):
         demand, _ = end(opened(requested()), NOW)
         assert "look" in schedule.due(demand), "still watched"
-        paid, (said,) = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
+        paid, (said,) = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.PAID), NOW)
         assert isinstance(said, PaymentReceived)
         assert said.outstanding.cents == 0
         assert paid.status is Status.CANCELLED
@@ -255,13 +258,13 @@ def test_late_money_is_never_lost() -> None:
 
 def test_a_provider_that_takes_back_a_failure_is_booked_twice_if_it_says_so() -> None:
     demand = opened(requested())
-    demand, _ = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.FAILED), NOW)
+    demand, _ = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.FAILED), NOW)
     demand = opened(demand, "second")
-    demand, _ = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.PAID), NOW)
+    demand, _ = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.PAID), NOW)
     assert demand.status is Status.SETTLED
     with pytest.raises(NotPayable):
         attempts.redirect_of(demand, id_of("second"))
-    demand, _ = apply_provider_status(demand, id_of("second"), word(demand, TransactionState.PAID, "second"), NOW)
+    demand, _ = apply_provider_status(demand, id_of("second"), reported(demand, TransactionState.PAID, "second"), NOW)
     assert (demand.received_cents, demand.outstanding.cents) == (2500, 0)
     assert balance(demand, Account.UNALLOCATED) == -1250
 
@@ -274,7 +277,7 @@ def test_looks_come_closely_at_first_and_seldom_later() -> None:
     times = [NOW]
     while times[-1] < NOW + timedelta(hours=12):
         times.append(schedule.due(demand)["look"])
-        demand, _ = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.OPEN), times[-1])
+        demand, _ = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.OPEN), times[-1])
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses == sorted(pauses)
     assert [pause.total_seconds() for pause in pauses[:4]] == [1, 1, 2, 2]
@@ -285,15 +288,15 @@ def test_looks_come_closely_at_first_and_seldom_later() -> None:
 def test_an_attempt_nobody_pays_expires_and_is_watched_on() -> None:
     demand = opened(requested())
     later = NOW + timedelta(days=1)
-    expired, (said,) = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.OPEN), later)
+    expired, (said,) = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.OPEN), later)
     assert isinstance(said, PaymentFailed)
     assert said.reason == "expired"
     assert schedule.due(expired)["look"] == later + timedelta(days=1)
     assert started(expired, "second") == expired, "the provider hasn't ended it: the same page"
-    again, nothing = apply_provider_status(expired, id_of("first"), word(demand, TransactionState.FAILED), later)
+    again, nothing = apply_provider_status(expired, id_of("first"), reported(demand, TransactionState.FAILED), later)
     assert nothing == (), "said once"
     assert not again.live_attempts
-    paid, _ = apply_provider_status(expired, id_of("first"), word(demand, TransactionState.PAID), later)
+    paid, _ = apply_provider_status(expired, id_of("first"), reported(demand, TransactionState.PAID), later)
     assert paid.status is Status.SETTLED
 
 
@@ -309,13 +312,13 @@ def test_a_transaction_that_the_provider_has_forgotten() -> None:
 def test_the_payer_is_back_and_the_provider_is_asked_at_once() -> None:
     demand = opened(requested())
     demand, _ = apply_provider_status(
-        demand, id_of("first"), word(demand, TransactionState.OPEN), NOW + timedelta(minutes=10)
+        demand, id_of("first"), reported(demand, TransactionState.OPEN), NOW + timedelta(minutes=10)
     )
     back = NOW + timedelta(minutes=10, seconds=20)
     hurried, _ = attempts.request_look(demand, back)
     assert schedule.due(hurried)["look"] == back
     assert attempts.request_look(hurried, back + timedelta(seconds=1)) == (hurried, ())
-    looked, _ = apply_provider_status(hurried, id_of("first"), word(demand, TransactionState.OPEN), back)
+    looked, _ = apply_provider_status(hurried, id_of("first"), reported(demand, TransactionState.OPEN), back)
     pressed, _ = attempts.request_look(looked, back)
     assert schedule.due(pressed)["look"] == back + timedelta(seconds=1), "but not more often than each second"
     assert attempts.request_look(requested(), NOW) == (requested(), ())
@@ -325,7 +328,7 @@ def test_the_payer_is_back_and_the_provider_is_asked_at_once() -> None:
 def test_there_is_always_a_next_look_and_it_is_later(age: timedelta) -> None:
     demand = opened(requested())
     at = NOW + age
-    looked, _ = apply_provider_status(demand, id_of("first"), word(demand, TransactionState.OPEN), at)
+    looked, _ = apply_provider_status(demand, id_of("first"), reported(demand, TransactionState.OPEN), at)
     assert timedelta(seconds=1) <= schedule.due(looked)["look"] - at <= timedelta(days=1)
 
 

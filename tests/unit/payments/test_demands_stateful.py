@@ -17,7 +17,7 @@ from services.payments.domain import attempts, demands, ledger, provider_status,
 from services.payments.domain.bookings import Account
 from services.payments.domain.provider_status import TransactionState
 from services.payments.domain.state import Demand, Phase, Status
-from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, starting, word
+from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, reported, starting
 
 _FINAL = {Phase.PAID, Phase.FAILED, Phase.CANCELED}
 
@@ -70,9 +70,9 @@ class Paying(RuleBasedStateMachine):
             said = self.provider[name] = self.provider.get(name) or self._progress(said)
             if said is TransactionState.OPEN:
                 del self.provider[name]
-        told = word(self.demand, said, name)
+        told = reported(self.demand, said, name)
         if lies and not self.honest:
-            told = word(self.demand, said, name, cents=data.draw(st.sampled_from([None, 1, 99_999_999])))
+            told = reported(self.demand, said, name, cents=data.draw(st.sampled_from([None, 1, 99_999_999])))
         before = self.demand
         self.apply(provider_status.record_opening(self.demand, id_of(name), told, self.now))
         self.apply(provider_status.apply_provider_status(self.demand, id_of(name), told, self.now))
@@ -94,7 +94,7 @@ class Paying(RuleBasedStateMachine):
         self.apply(attempts.request_look(self.demand, self.now))
 
     @rule()
-    def fall_overdue(self) -> None:
+    def mark_overdue(self) -> None:
         self.apply(demands.mark_overdue(self.demand))
 
     @rule()
@@ -102,7 +102,7 @@ class Paying(RuleBasedStateMachine):
         self.apply(demands.withdraw_demand(self.demand, self.now))
 
     @rule()
-    def give_way(self) -> None:
+    def replace(self) -> None:
         self.apply(demands.replace_demand(self.demand, self.now))
 
     @rule()

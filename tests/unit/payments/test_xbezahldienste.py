@@ -130,10 +130,10 @@ def problem(status: int, code: str) -> httpx.Response:
 async def test_a_transaction_is_opened_with_a_token_that_is_kept() -> None:
     answers = Answers(said(), said({"status": "PAYED", "paymentMethod": "PAYPAL"}))
     async with asking(answers) as provider:
-        word = await provider.open("witten", BILL)
+        reported = await provider.open("witten", BILL)
         paid = await provider.look("witten", "t/1")
-    assert (word.state, word.cents, word.request_id) == (TransactionState.OPEN, 1250, BILL.request_id)
-    assert word.redirect_url == "https://provider.example/pay/t-1"
+    assert (reported.state, reported.cents, reported.request_id) == (TransactionState.OPEN, 1250, BILL.request_id)
+    assert reported.redirect_url == "https://provider.example/pay/t-1"
     assert (paid.state, paid.method) == (TransactionState.PAID, "paypal")
     assert [request.url.raw_path for request in answers.asked] == [
         b"/paymenttransaction/witten/fees",
