@@ -20,15 +20,16 @@ from contracts.applications import FeeTiming
 from contracts.values import TrustLevel
 from kernel.legal_days import legal_date
 from kernel.texts import Bilingual
+from services.payments.adapters.registry import Providers
 from services.payments.checkout import Checkout
-from services.payments.domain import demands
+from services.payments.domain import attempts
 from services.payments.domain.bookings import Account, Occasion
-from services.payments.domain.demands import Attempt, Demand, Phase
+from services.payments.domain.state import Attempt, Demand, Phase, Status
 from services.payments.handlers import Handlers
-from services.payments.store import Demands, Ledger, Period, Total, place_in_ledger, place_in_list
-from services.payments.texts import ACCOUNTS, RETURNED, told_to_payer
+from services.payments.store import Demands, Ledger, Period, Total, ledger_cursor, list_cursor
+from services.payments.texts import ACCOUNTS, RETURNED, status_text
 
-MOST_DAYS = 366
+MAX_DAYS = 366
 """A ledger's period: sums are made when they are asked for."""
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -185,37 +186,39 @@ _HTML: dict[int | str, dict[str, Any]] = {
 }
 
 
-def routers(found: Demands, ledger: Ledger, handlers: Handlers, checkout: Checkout, clock: Clock) -> list[Router]:
+def routers(
+    demands: Demands, ledger: Ledger, handlers: Handlers, providers: Providers, checkout: Checkout, clock: Clock
+) -> list[Router]:
     """All routes."""
-    return [_demands(found), _paying(handlers, checkout), _ledger(ledger, clock)]
+    return [_demands(demands, providers), _paying(handlers, providers, checkout), _ledger(ledger, clock)]
 
 
-def _demands(found: Demands) -> Router:
+def _demands(demands: Demands, providers: Providers) -> Router:
     router = Router("/payments/v1/{tenant}", tags=["demands"])
 
     @router.get("/demands", response_model=DemandPage)
     async def list_demands(tenant: Town, caller: Reader, paging: Pages, case_id: CaseId = None) -> Response:
         """What the caller has to pay or had to; staff and clerk systems see everybody's."""
         account = caller.principal.subject if caller.principal.kind == "person" else None
-        rows = await found.listed(tenant, account, case_id, paging)
-        return _shown(page(rows, paging, lambda row: _demand(row.state), place_in_list))
+        rows = await demands.listed(tenant, account, case_id, paging)
+        return _private_json(page(rows, paging, lambda row: _demand(row.state, providers), list_cursor))
 
     @router.get("/demands/{demand_id}", response_model=DemandAnswer)
     async def read_demand(tenant: Town, demand_id: DemandId, caller: Reader) -> Response:
         """A demand as it stands now."""
-        row = await _readable(found, tenant, demand_id, caller.principal)
-        return _shown(_demand(row.state), row.etag)
+        row = await _readable_demand(demands, tenant, demand_id, caller.principal)
+        return _private_json(_demand(row.state, providers), row.etag)
 
     @router.get("/demands/{demand_id}/request", response_model=RequestAnswer)
     async def read_request(tenant: Town, demand_id: DemandId, caller: Reader) -> Response:
         """A demand as it was made: the `dataref` of `payment_requested`. Never changes."""
-        row = await _readable(found, tenant, demand_id, caller.principal)
-        return _shown(_request(row.state))
+        row = await _readable_demand(demands, tenant, demand_id, caller.principal)
+        return _private_json(_request(row.state))
 
     return router
 
 
-def _paying(handlers: Handlers, checkout: Checkout) -> Router:
+def _paying(handlers: Handlers, providers: Providers, checkout: Checkout) -> Router:
     router = Router("/payments/v1/{tenant}", tags=["paying"])
 
     @router.post("/demands/{demand_id}/checkout", response_model=CheckoutAnswer)
@@ -225,18 +228,18 @@ def _paying(handlers: Handlers, checkout: Checkout) -> Router:
         503 with Retry-After where the provider doesn't answer: it goes on by itself; repeat with the same key.
         """
         attempt_id, url = await checkout.begin(caller.change, tenant, demand_id, caller.principal.subject)
-        return _shown({"demand_id": demand_id, "attempt_id": attempt_id, "redirect_url": url})
+        return _private_json({"demand_id": demand_id, "attempt_id": attempt_id, "redirect_url": url})
 
     @router.post("/demands/{demand_id}/check", response_model=DemandAnswer, status_code=202)
     async def check(tenant: Town, demand_id: DemandId, caller: PayerOrCashier) -> Response:
         """The payer is back: asks the provider at once, behind this answer. Coming back proves nothing by itself."""
         return respond(
-            await handlers.hurry(
+            await handlers.request_look(
                 caller.change,
                 tenant,
                 demand_id,
-                lambda demand: _may_read(demand, caller.principal),
-                lambda after: Answer(202, _demand(after.state)),
+                lambda demand: _require_access(demand, caller.principal),
+                lambda after: Answer(202, _demand(after.state, providers)),
             )
         )
 
@@ -266,11 +269,11 @@ def _ledger(ledger: Ledger, clock: Clock) -> Router:
         period = _period(first, last, legal_date(clock.now()))
         rows = await ledger.listed(tenant, period, paging)
         totals = await ledger.totals(tenant, period)
-        return _shown(
+        return _private_json(
             {
                 "first_day": period.first.isoformat(),
                 "last_day": period.last.isoformat(),
-                **page(rows, paging, _booking, place_in_ledger),
+                **page(rows, paging, _booking, ledger_cursor),
                 "accounts": [_total(total) for total in totals],
                 "proof": _proof(totals),
             }
@@ -282,25 +285,25 @@ def _ledger(ledger: Ledger, clock: Clock) -> Router:
 def _period(first: date | None, last: date | None, today: date) -> Period:
     ends = last or today
     begins = first or ends.replace(day=1)
-    if not 0 <= (ends - begins).days < MOST_DAYS or not 1970 <= begins.year <= ends.year <= 9000:
-        raise BadRequest(f"a period goes forward and has at most {MOST_DAYS} days")
+    if not 0 <= (ends - begins).days < MAX_DAYS or not 1970 <= begins.year <= ends.year <= 9000:
+        raise BadRequest(f"a period goes forward and has at most {MAX_DAYS} days")
     return Period(begins, ends)
 
 
-async def _readable(found: Demands, tenant: str, demand_id: str, principal: Principal) -> Snapshot[Demand]:
-    row = await found.store.require(tenant, demand_id)
-    _may_read(row.state, principal)
+async def _readable_demand(demands: Demands, tenant: str, demand_id: str, principal: Principal) -> Snapshot[Demand]:
+    row = await demands.store.require(tenant, demand_id)
+    _require_access(row.state, principal)
     return row
 
 
-def _may_read(demand: Demand, principal: Principal) -> None:
+def _require_access(demand: Demand, principal: Principal) -> None:
     """Staff and machines were admitted by role or scope; a person sees what is theirs to pay.
 
     Raises:
         NotFound: it isn't theirs.
     """
     if principal.kind == "person":
-        demands.owned_by(demand, principal.subject)
+        attempts.require_payer(demand, principal.subject)
     elif principal.kind == "anonymous":
         raise NotFound("no such demand", id=demand.demand_id)
 
@@ -308,7 +311,7 @@ def _may_read(demand: Demand, principal: Principal) -> None:
 # Rendering
 
 
-def _shown(body: dict[str, Any], etag: str | None = None) -> Response:
+def _private_json(body: dict[str, Any], etag: str | None = None) -> Response:
     return JSONResponse(body, headers=_PRIVATE | ({"ETag": etag} if etag else {}))
 
 
@@ -330,14 +333,14 @@ def _request(demand: Demand) -> dict[str, Any]:
     return answer.model_dump(mode="json")
 
 
-def _demand(demand: Demand) -> dict[str, Any]:
-    overdue = demand.overdue and demand.status is demands.Status.OPEN
+def _demand(demand: Demand, providers: Providers) -> dict[str, Any]:
+    overdue = demand.overdue and demand.status is Status.OPEN
     return {
         **_request(demand),
         "status": "overdue" if overdue else demand.status.value,
         "outstanding": _money(demand.outstanding.cents, demand).model_dump(),
-        "payable_online": demands.payable_online(demand),
-        "message": told_to_payer(demand).model_dump(),
+        "payable_online": attempts.payable_online(demand, providers.of(demand.tenant).max_cents),
+        "message": status_text(demand).model_dump(),
         "attempts": [_attempt(attempt, demand).model_dump(mode="json") for attempt in demand.attempts],
     }
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 from chassis.clock import Clock
 from chassis.service import Service, run
 from services.payments import api, subscribers, workers
+from services.payments.adapters.registry import Providers, providers_of
 from services.payments.checkout import Checkout
 from services.payments.handlers import Handlers
-from services.payments.provider import Provider
 from services.payments.settings import Settings
 from services.payments.store import Demands, Ledger
 from services.payments.workers import DemandWork
-from services.payments.xbezahldienste import XBezahldienste
 
 
-def compose(settings: Settings, clock: Clock | None = None, provider: Provider | None = None) -> Service:
-    """The service; with another `provider` than XBezahldienste where one is given."""
+def compose(settings: Settings, clock: Clock | None = None, providers: Providers | None = None) -> Service:
+    """The service; with other `providers` than the settings name, where they are given."""
     service = Service("payments", settings, clock=clock)
     demands = Demands(service)
     ledger = Ledger(service)
-    if provider is None:
-        service.at_start(settings.check)
-    asked = provider or XBezahldienste(settings)
-    service.at_stop(asked.close)
-    handlers = Handlers(demands, settings)
-    doing = DemandWork(handlers, asked, ledger, settings)
+    providers = providers or providers_of(settings)
+    service.at_start(providers.check)
+    service.at_stop(providers.close)
+    handlers = Handlers(demands, providers, settings)
+    work = DemandWork(handlers, providers, ledger, settings)
     subscribers.subscribe(service, handlers)
-    workers.register(service, demands, doing)
-    service.route(*api.routers(demands, ledger, handlers, Checkout(handlers, doing), service.clock))
+    workers.register(service, demands, work)
+    service.route(*api.routers(demands, ledger, handlers, providers, Checkout(handlers, work), service.clock))
     return service
 
 

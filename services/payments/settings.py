@@ -1,16 +1,21 @@
-"""What payments can be told, besides what all services can."""
+"""Settings of payments, besides those that all services have."""
 
 from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from chassis.errors import ConfigurationError
 from chassis.settings import ServiceSettings
+
+DEFAULT_ADAPTER = "xbezahldienste"
 
 
 class Settings(ServiceSettings):
     """Environment variables `RATHAUS_<FIELD>`."""
 
+    provider_adapters: dict[str, str] = Field(
+        default_factory=lambda: {"*": DEFAULT_ADAPTER},
+        description='the payment provider of each town, as JSON: {"witten": "xbezahldienste"}; `*`: all other towns',
+    )
     provider_url: str = Field("http://127.0.0.1:8090", description="the payment provider's address (XBezahldienste)")
     provider_token_url: str = Field(
         "", description="where it gives tokens (OAuth 2 client credentials); empty: <provider_url>/oauth/token"
@@ -43,14 +48,3 @@ class Settings(ServiceSettings):
             self.return_url or f"{self.public_url.rstrip('/')}/payments/v1/{{tenant}}/demands/{{demand_id}}/returned"
         )
         return template.replace("{tenant}", tenant).replace("{demand_id}", demand_id)
-
-    async def check(self) -> None:
-        """Whether a provider can be asked at all.
-
-        Raises:
-            ConfigurationError: its client isn't set.
-        """
-        if not self.provider_client_id or not self.provider_client_secret.get_secret_value():
-            raise ConfigurationError(
-                "set RATHAUS_PROVIDER_CLIENT_ID and RATHAUS_PROVIDER_CLIENT_SECRET: without them nobody can pay online"
-            )

@@ -1,4 +1,4 @@
-"""Demands and the ledger. No other file of the service speaks Mongo."""
+"""Demands and the ledger in MongoDB. No other file of the service has queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from contracts.topics import PAYMENTS
 from kernel.legal_days import legal_date, start_of
 from kernel.timestamps import rfc3339
 from services.payments.domain.bookings import Account, Booking, Occasion
-from services.payments.domain.demands import Demand, due
+from services.payments.domain.schedule import due
+from services.payments.domain.state import Demand
 
 REQUESTED_AT = "state.requested_at"
 BOOKED_AT = "booked_at"
@@ -45,13 +46,13 @@ class Demands:
         self.store: Store[Demand] = service.store(DEMANDS)
 
     async def of_case(self, tenant: str, case_id: str) -> list[Snapshot[Demand]]:
-        """All of a case. A case's events come in order, so none is missing that an earlier event made."""
+        """Returns all demands of a case. Its events come in order, so those of earlier events are there."""
         return await self.store.find(tenant, {"state.case_id": case_id})
 
     async def listed(
         self, tenant: str, payer_account: str | None, case_id: str | None, paging: Paging
     ) -> list[Snapshot[Demand]]:
-        """Newest first; one more than the page has."""
+        """Returns demands, newest first: at most one more than the page has."""
         wanted = {"state.payer_account": payer_account, "state.case_id": case_id}
         return await self.store.find(
             tenant,
@@ -64,9 +65,9 @@ class Demands:
         )
 
 
-def place_in_list(found: Snapshot[Demand]) -> tuple[str, str]:
-    """Where a page of `Demands.listed` ends."""
-    return rfc3339(found.state.requested_at), found.id
+def list_cursor(snapshot: Snapshot[Demand]) -> tuple[str, str]:
+    """The position of a demand in `Demands.listed`, for the cursor of the next page."""
+    return rfc3339(snapshot.state.requested_at), snapshot.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Ledger:
         )
 
     async def add(self, demand: Demand, bookings: Iterable[Booking]) -> None:
-        """Writes bookings that aren't there yet. Their ids are derived, so a repetition finds them."""
+        """Writes the bookings that aren't there yet. Their ids are derived, so a repetition changes nothing."""
         for booking in bookings:
             try:
                 await self._bookings.inner.insert(_document(demand, booking))
@@ -110,7 +111,7 @@ class Ledger:
                 continue
 
     async def listed(self, tenant: str, period: Period, paging: Paging) -> list[Document]:
-        """In order of time; one more than the page has."""
+        """Returns bookings in order of time: at most one more than the page has."""
         return await self._bookings.find(
             tenant,
             {"$and": [{BOOKED_AT: period.bounds}, after(paging, BOOKED_AT)]},
@@ -119,7 +120,7 @@ class Ledger:
         )
 
     async def totals(self, tenant: str, period: Period) -> list[Total]:
-        """By account and currency, of all bookings of the period: their sum over all accounts is zero."""
+        """Returns the sums of a period by account and currency. Over all accounts, debit equals credit."""
         rows = await self._bookings.aggregate(
             tenant,
             {BOOKED_AT: period.bounds},
@@ -134,13 +135,13 @@ class Ledger:
                 },
             ],
         )
-        found = [Total(row["_id"]["account"], row["_id"]["currency"], row["debit"], row["credit"]) for row in rows]
+        totals = [Total(row["_id"]["account"], row["_id"]["currency"], row["debit"], row["credit"]) for row in rows]
         order = [account.value for account in Account]
-        return sorted(found, key=lambda total: (total.currency, order.index(total.account)))
+        return sorted(totals, key=lambda total: (total.currency, order.index(total.account)))
 
 
-def place_in_ledger(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Where a page of `Ledger.listed` ends."""
+def ledger_cursor(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The position of a booking in `Ledger.listed`, for the cursor of the next page."""
     return row[BOOKED_AT], row["_id"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel.texts import Bilingual
 from kernel.written import written_date
 from services.payments.domain.bookings import Account
-from services.payments.domain.demands import Demand, Phase, Status
+from services.payments.domain.state import Demand, Phase, Status
 
 ACCOUNTS = {
     Account.RECEIVABLE: Bilingual(de="Forderungen", en="Receivables"),
@@ -38,8 +38,8 @@ You will find the result with your application. You may close this window.</p>
 """
 
 
-def told_to_payer(demand: Demand) -> Bilingual:
-    """Where the demand stands, in a sentence."""
+def status_text(demand: Demand) -> Bilingual:
+    """Returns a sentence on the demand's status, for the payer."""
     day = demand.due_on
     if any(attempt.phase is Phase.HELD for attempt in demand.attempts):
         return Bilingual(

@@ -1,4 +1,4 @@
-"""Due work: asking the provider, filling the ledger, noticing that a day is over."""
+"""Due work: asking the provider, filling the ledger, marking demands as overdue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from chassis.aggregates import Snapshot, Work
 from chassis.logging import get_logger
 from chassis.service import Service
 from services.payments import metrics
-from services.payments.domain.demands import Attempt, Demand, Phase
+from services.payments.adapters.base import ProviderRefused, TransactionUnknown
+from services.payments.adapters.registry import Providers
+from services.payments.bills import bill_of
+from services.payments.domain import schedule
+from services.payments.domain.ledger import unbooked
+from services.payments.domain.state import Attempt, Demand, Phase
 from services.payments.handlers import Handlers
-from services.payments.provider import Provider, ProviderRefused, TransactionUnknown, bill_of
 from services.payments.settings import Settings
 from services.payments.store import Demands, Ledger
 
@@ -22,48 +26,53 @@ log = get_logger(__name__)
 
 
 class DemandWork:
-    """Who does a demand's due work. Each piece may be done twice: the provider knows our request id, the ledger the
-    booking's."""
+    """Does a demand's due work.
 
-    def __init__(self, handlers: Handlers, provider: Provider, ledger: Ledger, settings: Settings) -> None:
+    Each piece may be done twice: the provider recognises our request id, and the ledger the booking's id.
+    """
+
+    def __init__(self, handlers: Handlers, providers: Providers, ledger: Ledger, settings: Settings) -> None:
         self._handlers = handlers
-        self._provider = provider
+        self._providers = providers
         self._ledger = ledger
         self._settings = settings
 
     async def open(self, work: Work[Demand]) -> None:
-        """Asks the provider for a transaction. A crash, or a lost answer, repeats it with the same request id."""
+        """Asks the provider for a transaction. A repetition has the same request id."""
         demand = work.snapshot.state
-        attempt = demand.to_open
+        attempt = schedule.attempt_to_open(demand)
         if attempt is None:
             return
-        bill = bill_of(demand, attempt, self._settings.return_url_of(demand.tenant, demand.demand_id))
-        word = await _measured("open", self._provider.open(demand.tenant, bill), attempt)
-        _report(attempt, await self._handlers.record_opening(work, attempt.attempt_id, word))
+        provider = self._providers.of(demand.tenant)
+        return_url = self._settings.return_url_of(demand.tenant, demand.demand_id)
+        bill = bill_of(demand, attempt, return_url, provider.max_lines)
+        status = await _measured("open", provider.open(demand.tenant, bill), attempt)
+        _alert_if_held(attempt, await self._handlers.record_opening(work, attempt.attempt_id, status))
 
     async def look(self, work: Work[Demand]) -> None:
-        """Asks the provider what became of a transaction: only what it says itself counts."""
+        """Asks the provider for the status of a transaction."""
         demand = work.snapshot.state
-        planned = demand.to_look_at
+        planned = schedule.attempt_to_look_at(demand)
         if planned is None or planned[0].transaction_id is None:
             return
         attempt, transaction_id = planned[0], planned[0].transaction_id
         try:
-            word = await _measured("look", self._provider.look(demand.tenant, transaction_id), attempt)
+            provider = self._providers.of(demand.tenant)
+            status = await _measured("look", provider.look(demand.tenant, transaction_id), attempt)
         except TransactionUnknown:
-            await self._handlers.record_miss(work, attempt.attempt_id)
+            await self._handlers.record_unknown_transaction(work, attempt.attempt_id)
         else:
-            _report(attempt, await self._handlers.record_look(work, attempt.attempt_id, word))
+            _alert_if_held(attempt, await self._handlers.apply_provider_status(work, attempt.attempt_id, status))
 
     async def book(self, work: Work[Demand]) -> None:
         """Copies the demand's bookings into the ledger."""
         demand = work.snapshot.state
-        await self._ledger.add(demand, demand.bookings[demand.booked :])
+        await self._ledger.add(demand, unbooked(demand))
         await self._handlers.record_booked(work)
 
     async def overdue(self, work: Work[Demand]) -> None:
-        """The day after the last one to pay."""
-        await self._handlers.fall_overdue(work)
+        """Marks the demand as overdue, on the day after the last day to pay."""
+        await self._handlers.mark_overdue(work)
 
 
 async def _measured(operation: str, call: Awaitable[T], attempt: Attempt) -> T:
@@ -72,7 +81,7 @@ async def _measured(operation: str, call: Awaitable[T], attempt: Attempt) -> T:
         answer = await call
     except ProviderRefused as refused:
         outcome = "refused"
-        _report_refusal(operation, refused, attempt)
+        _log_refusal(operation, refused, attempt)
         raise
     except TransactionUnknown:
         outcome = "unknown"
@@ -86,12 +95,12 @@ async def _measured(operation: str, call: Awaitable[T], attempt: Attempt) -> T:
         metrics.PROVIDER_SECONDS.labels(operation, outcome).observe(time.monotonic() - started)
 
 
-def _report_refusal(operation: str, refused: ProviderRefused, attempt: Attempt) -> None:
+def _log_refusal(operation: str, refused: ProviderRefused, attempt: Attempt) -> None:
     log.error("the payment provider refuses", operation=operation, reason=refused.reason, attempt=attempt.attempt_id)
 
 
-def _report(before: Attempt, after: Snapshot[Demand] | None) -> None:
-    """Alerts where an attempt is held now and wasn't before."""
+def _alert_if_held(before: Attempt, after: Snapshot[Demand] | None) -> None:
+    """Counts and logs an attempt that is held now and wasn't before."""
     now = after.state.attempt(before.attempt_id) if after else None
     if now is None or now.phase is not Phase.HELD or before.phase is Phase.HELD:
         return
@@ -99,9 +108,9 @@ def _report(before: Attempt, after: Snapshot[Demand] | None) -> None:
     log.error("payment held: the provider's word doesn't fit what was asked for", attempt=before.attempt_id)
 
 
-def register(service: Service, found: Demands, doing: DemandWork) -> None:
-    """Names as `demands.due` gives them."""
-    service.work(found.store, "open", doing.open)
-    service.work(found.store, "look", doing.look)
-    service.work(found.store, "book", doing.book)
-    service.work(found.store, "overdue", doing.overdue)
+def register(service: Service, demands: Demands, work: DemandWork) -> None:
+    """Registers each piece of due work under its name in `domain/schedule.py`."""
+    service.work(demands.store, "open", work.open)
+    service.work(demands.store, "look", work.look)
+    service.work(demands.store, "book", work.book)
+    service.work(demands.store, "overdue", work.overdue)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from rathaus.registry import NAMES
+from services.payments.adapters.registry import ADAPTERS
 from tests.sixth_service.lines import LINES
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,23 @@ def test_the_files_that_the_recipe_of_a_service_names_are_there() -> None:
         for service in NAMES if "<name>" in name else [""]:
             path = ROOT / name.replace("<name>", service)
             assert path.is_dir() if name.endswith("/") else path.is_file(), path
+
+
+def test_the_files_that_the_recipe_of_a_payment_provider_names_are_there() -> None:
+    """Each adapter has the files of the recipe."""
+    recipe = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "### A new payment provider")
+    named = set(re.findall(r"`([\w./<>-]+/[\w./<>-]*)`", recipe))
+    adapters = "services/payments/adapters"
+    assert named > {f"{adapters}/<name>/", f"{adapters}/base.py", f"{adapters}/registry.py"}
+    for name in named:
+        for adapter in ADAPTERS if "<name>" in name else [""]:
+            path = ROOT / name.replace("<name>", adapter)
+            assert path.is_dir() if name.endswith("/") else path.is_file(), path
+
+
+def test_each_adapter_of_a_payment_provider_is_registered() -> None:
+    folders = (ROOT / "services/payments/adapters").glob("*/__init__.py")
+    assert {path.parent.name for path in folders} == set(ADAPTERS)
 
 
 def test_the_recipe_of_a_service_names_every_file_that_its_example_changes() -> None:

@@ -27,6 +27,7 @@ from examples.payment_provider.rules import Mode, Status, Switches
 from examples.payment_provider.settings import Settings as ProviderSettings
 from examples.payment_provider.store import Store
 from kernel.ids import id_of
+from services.payments.adapters.registry import Providers
 from services.payments.domain.demands import demand_id_of
 from services.payments.main import compose
 from services.payments.settings import Settings
@@ -215,9 +216,12 @@ class Town(towns.Town):
 
 @asynccontextmanager
 async def paying(
-    settings: dict[str, Any], provider_url: str, provider: FakeProvider | None = None
+    settings: dict[str, Any],
+    provider_url: str,
+    provider: FakeProvider | None = None,
+    provider_of_others: FakeProvider | None = None,
 ) -> AsyncIterator[Town]:
-    """A town whose service runs and knows that provider."""
+    """A town whose service runs and knows that provider; other towns have the same, or one of their own."""
     tenant, clock = towns.a_tenant(), FixedClock(NOW)
     read = Settings(
         **settings,
@@ -227,7 +231,8 @@ async def paying(
         provider_timeout_seconds=2,
         booking_data={tenant: {"object": "1234"}},
     )
-    async with towns.living(Town, compose(read, clock, provider), clock, tenant) as found:
+    providers = Providers(provider_of_others or provider, {tenant: provider}) if provider else None
+    async with towns.living(Town, compose(read, clock, providers), clock, tenant) as found:
         yield found
 
 

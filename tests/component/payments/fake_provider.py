@@ -5,27 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.payments.domain.demands import Said, Word
-from services.payments.provider import Bill, ProviderAway, TransactionUnknown
+from services.payments.adapters.base import Bill, ProviderAway, TransactionUnknown
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 
 
 @dataclass
 class FakeProvider:
     """Keeps transactions by request id; `lies` change what it says of all of them."""
 
-    words: dict[str, Word] = field(default_factory=dict)
+    transactions: dict[str, ProviderStatus] = field(default_factory=dict)
     bills: list[Bill] = field(default_factory=list)
     lies: dict[str, Any] = field(default_factory=dict)
     away: bool = False
 
-    async def open(self, tenant: str, bill: Bill) -> Word:
+    max_cents = 99_999_900
+    max_lines = 99
+
+    async def check(self) -> None:
+        """Needs no settings."""
+
+    async def open(self, tenant: str, bill: Bill) -> ProviderStatus:
         """See `Provider.open`."""
         self._present()
-        if bill.request_id not in self.words:
+        if bill.request_id not in self.transactions:
             self.bills.append(bill)
             transaction_id = f"{tenant}-{len(self.bills)}"
-            self.words[bill.request_id] = Word(
-                said=Said.INITIAL,
+            self.transactions[bill.request_id] = ProviderStatus(
+                state=TransactionState.OPEN,
                 transaction_id=transaction_id,
                 redirect_url=f"https://provider.example/pay/{transaction_id}",
                 request_id=bill.request_id,
@@ -33,22 +39,22 @@ class FakeProvider:
                 currency=bill.currency,
                 purpose=bill.purpose,
             )
-        return replace(self.words[bill.request_id], **self.lies)
+        return replace(self.transactions[bill.request_id], **self.lies)
 
-    async def look(self, tenant: str, transaction_id: str) -> Word:
+    async def look(self, tenant: str, transaction_id: str) -> ProviderStatus:
         """See `Provider.look`."""
         self._present()
-        for word in self.words.values():
-            if word.transaction_id == transaction_id and transaction_id.startswith(f"{tenant}-"):
-                return replace(word, **self.lies)
+        for transaction in self.transactions.values():
+            if transaction.transaction_id == transaction_id and transaction_id.startswith(f"{tenant}-"):
+                return replace(transaction, **self.lies)
         raise TransactionUnknown("the provider knows no such transaction")
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    def end(self, said: Said) -> None:
+    def end(self, said: TransactionState) -> None:
         """All transactions end so."""
-        self.words = {name: replace(word, said=said) for name, word in self.words.items()}
+        self.transactions = {name: replace(transaction, state=said) for name, transaction in self.transactions.items()}
 
     def _present(self) -> None:
         if self.away:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,12 +13,14 @@ import pytest
 from examples.payment_provider.rules import Mode, Status
 from kernel.ids import id_of
 from services.payments import metrics
-from services.payments.domain.demands import Demand, Said
+from services.payments.domain.provider_status import TransactionState
 from services.payments.domain.references import is_creditor_reference
+from services.payments.domain.state import Demand
 from services.payments.store import Ledger
 from services.payments.workers import DemandWork
-from tests.component.payments.conftest import NOW, Bank, Town
+from tests.component.payments.conftest import NOW, Bank, Town, paying
 from tests.component.payments.fake_provider import FakeProvider
+from tests.support.towns import a_tenant
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.engines
@@ -282,7 +285,7 @@ async def test_money_that_is_not_proven_is_held_and_alerts(
     await town.redirected()
     before = metrics.PAYMENTS_HELD._value.get()
     fake.lies = {"cents": 1249}
-    fake.end(Said.PAYED)
+    fake.end(TransactionState.PAID)
     await town.attempt_reaches("held")
     await wait_until(lambda: metrics.PAYMENTS_HELD._value.get() == before + 1)  # counted after the write
     assert (await town.names(), (await town.demand())["status"]) == (["payment_requested"], "open")
@@ -313,6 +316,20 @@ async def test_what_the_provider_is_told_holds_no_personal_data(town_with_fake: 
     assert id_of(town_with_fake.tenant, "Erika") not in repr(bill)
 
 
+async def test_two_towns_use_different_providers(settings: dict[str, Any]) -> None:
+    first, second = FakeProvider(), FakeProvider()
+    async with paying(settings, "http://nowhere", first, second) as town:
+        neighbour = replace(town, tenant=a_tenant())
+        for each in (town, neighbour):
+            await each.owing()
+            await each.redirected()
+        assert [bill.purpose for bill in first.bills] == [(await town.demand())["payment_reference"]]
+        assert [bill.purpose for bill in second.bills] == [(await neighbour.demand())["payment_reference"]]
+        second.end(TransactionState.PAID)
+        await neighbour.reaches("settled")
+        assert (await town.demand())["status"] == "open"
+
+
 # The ledger
 
 
@@ -323,9 +340,9 @@ async def test_a_booking_is_written_once_however_often(town: Town) -> None:
     demand = found.state
     assert isinstance(demand, Demand)
     (duty,) = (each for each in town.service._duties if each.name == "book")
-    doing = duty.worker.__self__  # type: ignore[attr-defined]
-    assert isinstance(doing, DemandWork)
-    ledger = doing._ledger
+    work = duty.worker.__self__  # type: ignore[attr-defined]
+    assert isinstance(work, DemandWork)
+    ledger = work._ledger
     assert isinstance(ledger, Ledger)
     for _ in range(3):
         await ledger.add(demand, demand.bookings)

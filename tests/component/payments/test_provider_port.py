@@ -10,12 +10,18 @@ from uuid import uuid4
 import pytest
 
 from examples.payment_provider.rules import Status
-from services.payments.domain.demands import Said
-from services.payments.provider import Bill, BillLine, Provider, TransactionUnknown
+from services.payments.adapters.base import Bill, BillLine, Provider, TransactionUnknown
+from services.payments.adapters.xbezahldienste import XBezahldienste
+from services.payments.domain.provider_status import TransactionState
 from services.payments.settings import Settings
-from services.payments.xbezahldienste import XBezahldienste
 from tests.component.payments.conftest import Bank
 from tests.component.payments.fake_provider import FakeProvider
+
+AT_THE_BANK = {
+    TransactionState.PAID: Status.PAYED,
+    TransactionState.FAILED: Status.FAILED,
+    TransactionState.CANCELED: Status.CANCELED,
+}
 
 
 @dataclass
@@ -23,7 +29,7 @@ class Side:
     """A provider, and how its payer ends a transaction."""
 
     provider: Provider
-    end: Callable[[str, Said], None]
+    end: Callable[[str, TransactionState], None]
 
 
 @pytest.fixture(params=["fake", "xbezahldienste"])
@@ -34,7 +40,7 @@ async def side(request: pytest.FixtureRequest, bank: Bank) -> AsyncIterator[Side
         return
     settings = Settings(provider_url=bank.url, provider_client_id="town", provider_client_secret="a+secret %")
     adapter = XBezahldienste(settings)
-    yield Side(adapter, lambda url, said: bank.press(url, Status(said.value)))
+    yield Side(adapter, lambda url, said: bank.press(url, AT_THE_BANK[said]))
     await adapter.close()
 
 
@@ -46,10 +52,10 @@ def bill(cents: int = 1250) -> Bill:
 
 async def test_an_opened_transaction_repeats_what_was_asked(side: Side) -> None:
     asked = bill()
-    word = await side.provider.open("witten", asked)
-    assert (word.said, word.request_id, word.cents) == (Said.INITIAL, asked.request_id, 1250)
-    assert (word.currency, word.purpose) == ("EUR", asked.purpose)
-    assert word.redirect_url
+    reported = await side.provider.open("witten", asked)
+    assert (reported.state, reported.request_id, reported.cents) == (TransactionState.OPEN, asked.request_id, 1250)
+    assert (reported.currency, reported.purpose) == ("EUR", asked.purpose)
+    assert reported.redirect_url
 
 
 @pytest.mark.parametrize("cents", [2, 29, 57, 110, 99_999_900])
@@ -63,18 +69,18 @@ async def test_the_same_request_is_the_same_transaction(side: Side) -> None:
     assert await side.provider.open("witten", bill()) != await side.provider.open("witten", asked)
 
 
-@pytest.mark.parametrize("said", [Said.PAYED, Said.FAILED, Said.CANCELED])
-async def test_the_end_of_a_transaction_is_seen(side: Side, said: Said) -> None:
+@pytest.mark.parametrize("said", [TransactionState.PAID, TransactionState.FAILED, TransactionState.CANCELED])
+async def test_the_end_of_a_transaction_is_seen(side: Side, said: TransactionState) -> None:
     asked = bill()
-    word = await side.provider.open("witten", asked)
-    side.end(word.redirect_url or "", said)
-    ended = await side.provider.look("witten", word.transaction_id)
-    assert (ended.said, ended.request_id, ended.cents) == (said, asked.request_id, 1250)
+    reported = await side.provider.open("witten", asked)
+    side.end(reported.redirect_url or "", said)
+    ended = await side.provider.look("witten", reported.transaction_id)
+    assert (ended.state, ended.request_id, ended.cents) == (said, asked.request_id, 1250)
     assert await side.provider.open("witten", asked) == ended
 
 
 async def test_another_town_s_transaction_is_unknown(side: Side) -> None:
-    word = await side.provider.open("witten", bill())
-    for tenant, transaction_id in (("siegen", word.transaction_id), ("witten", "nothing")):
+    reported = await side.provider.open("witten", bill())
+    for tenant, transaction_id in (("siegen", reported.transaction_id), ("witten", "nothing")):
         with pytest.raises(TransactionUnknown):
             await side.provider.look(tenant, transaction_id)

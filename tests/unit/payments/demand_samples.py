@@ -9,9 +9,12 @@ from typing import Any
 from contracts.applications import FeeTiming
 from contracts.values import Money
 from kernel.ids import id_of
-from services.payments.domain import demands
-from services.payments.domain.demands import Attempt, Demand, Item, Said, StartAttempt, Word
+from services.payments.adapters.xbezahldienste.messages import MAX_CENTS
+from services.payments.domain import attempts, demands, provider_status
+from services.payments.domain.attempts import StartAttempt
+from services.payments.domain.provider_status import ProviderStatus, TransactionState
 from services.payments.domain.references import payment_reference
+from services.payments.domain.state import Attempt, Demand, Item
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PAYER = id_of("account", "payer")
@@ -49,18 +52,18 @@ def requested(cents: int = 1250, **changes: Any) -> Demand:
 
 def starting(name: str = "first", account: str = PAYER) -> StartAttempt:
     """The payer presses pay."""
-    return StartAttempt(account, id_of(name), timedelta(seconds=4), timedelta(days=1))
+    return StartAttempt(account, id_of(name), timedelta(seconds=4), timedelta(days=1), MAX_CENTS)
 
 
 def started(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt begun."""
-    return demands.start_attempt(demand, starting(name), now)[0]
+    return attempts.start_attempt(demand, starting(name), now)[0]
 
 
 def opened(demand: Demand, name: str = "first", now: datetime = NOW) -> Demand:
     """With an attempt that the provider knows."""
     demand = started(demand, name, now)
-    return demands.record_opening(demand, id_of(name), word(demand, Said.INITIAL, name), now)[0]
+    return provider_status.record_opening(demand, id_of(name), reported(demand, TransactionState.OPEN, name), now)[0]
 
 
 def attempt_of(demand: Demand, name: str = "first") -> Attempt:
@@ -70,11 +73,11 @@ def attempt_of(demand: Demand, name: str = "first") -> Attempt:
     return found
 
 
-def word(demand: Demand, said: Said, name: str = "first", **changes: Any) -> Word:
-    """The provider's word on an attempt, right in everything that isn't changed."""
+def reported(demand: Demand, said: TransactionState, name: str = "first", **changes: Any) -> ProviderStatus:
+    """What the provider reports of an attempt, right in everything that isn't changed."""
     attempt = attempt_of(demand, name)
-    true = Word(
-        said=said,
+    true = ProviderStatus(
+        state=said,
         transaction_id=f"transaction-{attempt.attempt_id}",
         redirect_url=f"https://provider.example/pay/{attempt.attempt_id}",
         request_id=attempt.attempt_id,

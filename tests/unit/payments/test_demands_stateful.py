@@ -13,10 +13,11 @@ from chassis.change import Change
 from chassis.errors import Conflict
 from contracts.envelope import Event
 from contracts.payments import PaymentCancelled, PaymentFailed, PaymentOverdue, PaymentReceived, PaymentRequested
-from services.payments.domain import demands
+from services.payments.domain import attempts, demands, ledger, provider_status, schedule
 from services.payments.domain.bookings import Account
-from services.payments.domain.demands import Demand, Phase, Said, Status
-from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, starting, word
+from services.payments.domain.provider_status import TransactionState
+from services.payments.domain.state import Demand, Phase, Status
+from tests.unit.payments.demand_samples import NOW, attempt_of, id_of, new_demand, reported, starting
 
 _FINAL = {Phase.PAID, Phase.FAILED, Phase.CANCELED}
 
@@ -32,7 +33,7 @@ class Paying(RuleBasedStateMachine):
         self.now = NOW
         self.said: list[Event] = []
         self.names: list[str] = []
-        self.provider: dict[str, Said] = {}
+        self.provider: dict[str, TransactionState] = {}
         """What the provider's own books say, where it is honest."""
 
     @initialize(cents=st.integers(0, 99_999_900))
@@ -52,7 +53,7 @@ class Paying(RuleBasedStateMachine):
         name = self.names[-1] if again and self.names else f"attempt {len(self.names)}"
         before = self.demand
         try:
-            change = demands.start_attempt(self.demand, starting(name), self.now)
+            change = attempts.start_attempt(self.demand, starting(name), self.now)
         except Conflict:
             return
         self.apply(change)
@@ -62,23 +63,23 @@ class Paying(RuleBasedStateMachine):
             self.names.append(name)
 
     @precondition(lambda self: self.names)
-    @rule(data=st.data(), said=st.sampled_from(Said), lies=st.booleans())
-    def answer(self, data: st.DataObject, said: Said, lies: bool) -> None:
+    @rule(data=st.data(), said=st.sampled_from(TransactionState), lies=st.booleans())
+    def answer(self, data: st.DataObject, said: TransactionState, lies: bool) -> None:
         name = data.draw(st.sampled_from(self.names))
         if self.honest:
             said = self.provider[name] = self.provider.get(name) or self._progress(said)
-            if said is Said.INITIAL:
+            if said is TransactionState.OPEN:
                 del self.provider[name]
-        told = word(self.demand, said, name)
+        told = reported(self.demand, said, name)
         if lies and not self.honest:
-            told = word(self.demand, said, name, cents=data.draw(st.sampled_from([None, 1, 99_999_999])))
+            told = reported(self.demand, said, name, cents=data.draw(st.sampled_from([None, 1, 99_999_999])))
         before = self.demand
-        self.apply(demands.record_opening(self.demand, id_of(name), told, self.now))
-        self.apply(demands.heed(self.demand, id_of(name), told, self.now))
+        self.apply(provider_status.record_opening(self.demand, id_of(name), told, self.now))
+        self.apply(provider_status.apply_provider_status(self.demand, id_of(name), told, self.now))
         if told.cents != attempt_of(before, name).cents:
             assert self.demand.received_cents == before.received_cents, "not proven, not booked"
 
-    def _progress(self, said: Said) -> Said:
+    def _progress(self, said: TransactionState) -> TransactionState:
         return said
 
     @precondition(lambda self: self.names)
@@ -86,27 +87,27 @@ class Paying(RuleBasedStateMachine):
     def forget(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.names))
         if not self.honest:
-            self.apply(demands.miss(self.demand, id_of(name), self.now))
+            self.apply(provider_status.record_unknown_transaction(self.demand, id_of(name), self.now))
 
     @rule()
     def come_back(self) -> None:
-        self.apply(demands.hurry(self.demand, self.now))
+        self.apply(attempts.request_look(self.demand, self.now))
 
     @rule()
-    def fall_overdue(self) -> None:
-        self.apply(demands.fall_overdue(self.demand))
+    def mark_overdue(self) -> None:
+        self.apply(demands.mark_overdue(self.demand))
 
     @rule()
     def withdraw(self) -> None:
-        self.apply(demands.withdraw(self.demand, self.now))
+        self.apply(demands.withdraw_demand(self.demand, self.now))
 
     @rule()
-    def give_way(self) -> None:
-        self.apply(demands.give_way(self.demand, self.now))
+    def replace(self) -> None:
+        self.apply(demands.replace_demand(self.demand, self.now))
 
     @rule()
     def book(self) -> None:
-        self.apply(demands.record_booked(self.demand, len(self.demand.bookings)))
+        self.apply(ledger.record_booked(self.demand, len(self.demand.bookings)))
 
     def told(self, kind: type[Event]) -> Sequence[Event]:
         return [event for event in self.said if isinstance(event, kind)]
@@ -143,7 +144,7 @@ class Paying(RuleBasedStateMachine):
 
     @invariant()
     def money_that_may_come_is_watched_for(self) -> None:
-        due = demands.due(self.demand)
+        due = schedule.due(self.demand)
         for attempt in self.demand.live_attempts:
             watched = "look" in due if attempt.phase is not Phase.OPENING else "open" in due
             assert watched or (attempt.phase is Phase.OPENING and self.demand.status is not Status.OPEN)

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from contracts.values import Money
 from examples.payment_provider import derived
 from kernel.ids import id_of
+from services.payments.adapters.base import Bill, BillLine, ProviderAway, ProviderRefused, TransactionUnknown
+from services.payments.adapters.xbezahldienste import XBezahldienste
+from services.payments.adapters.xbezahldienste.messages import MAX_CENTS, MAX_LINES, body_of
+from services.payments.bills import bill_of
 from services.payments.domain import demands
-from services.payments.domain.demands import MOST_ONLINE_CENTS, Item, Said
-from services.payments.provider import Bill, BillLine, ProviderAway, ProviderRefused, TransactionUnknown, bill_of
+from services.payments.domain.provider_status import TransactionState
+from services.payments.domain.state import Item
 from services.payments.settings import Settings
-from services.payments.xbezahldienste import XBezahldienste, body_of
 from tests.unit.payments.demand_samples import attempt_of, new_demand, started
 
 RETURN_URL = "https://rathaus.example/payments/v1/witten/demands/1/returned"
@@ -43,17 +46,17 @@ TRANSACTION = {
     "paymentRequest": json.loads(body_of(BILL)),
 }
 
-cents = st.integers(1, MOST_ONLINE_CENTS)
+cents = st.integers(1, MAX_CENTS)
 
 
 # What we ask
 
 
-@given(st.lists(cents, min_size=1, max_size=99).filter(lambda amounts: sum(amounts) <= MOST_ONLINE_CENTS))
+@given(st.lists(cents, min_size=1, max_size=99).filter(lambda amounts: sum(amounts) <= MAX_CENTS))
 def test_amounts_are_exact_and_the_request_fits_the_derived_schema(amounts: list[int]) -> None:
     demand = new_demand(sum(amounts), items=tuple(Item("a_fee", Money(cents=each)) for each in amounts))
     demand = started(demands.request_payment(demand)[0])
-    text = body_of(bill_of(demand, attempt_of(demand), RETURN_URL)).decode()
+    text = body_of(bill_of(demand, attempt_of(demand), RETURN_URL, MAX_LINES)).decode()
     read = derived.parse(text)
     assert derived.faults(read) == []
     assert read["grosAmount"] == Decimal(sum(amounts)) / 100
@@ -72,7 +75,7 @@ def test_more_lines_than_the_provider_takes_become_one() -> None:
     demand = started(
         demands.request_payment(new_demand(100, items=tuple(Item("fee", Money(cents=1)) for _ in range(100))))[0]
     )
-    (line,) = bill_of(demand, attempt_of(demand), RETURN_URL).lines
+    (line,) = bill_of(demand, attempt_of(demand), RETURN_URL, MAX_LINES).lines
     assert line.cents == 100
 
 
@@ -127,11 +130,11 @@ def problem(status: int, code: str) -> httpx.Response:
 async def test_a_transaction_is_opened_with_a_token_that_is_kept() -> None:
     answers = Answers(said(), said({"status": "PAYED", "paymentMethod": "PAYPAL"}))
     async with asking(answers) as provider:
-        word = await provider.open("witten", BILL)
+        reported = await provider.open("witten", BILL)
         paid = await provider.look("witten", "t/1")
-    assert (word.said, word.cents, word.request_id) == (Said.INITIAL, 1250, BILL.request_id)
-    assert word.redirect_url == "https://provider.example/pay/t-1"
-    assert (paid.said, paid.method) == (Said.PAYED, "paypal")
+    assert (reported.state, reported.cents, reported.request_id) == (TransactionState.OPEN, 1250, BILL.request_id)
+    assert reported.redirect_url == "https://provider.example/pay/t-1"
+    assert (paid.state, paid.method) == (TransactionState.PAID, "paypal")
     assert [request.url.raw_path for request in answers.asked] == [
         b"/paymenttransaction/witten/fees",
         b"/paymenttransaction/witten/fees/t%2F1",
@@ -149,7 +152,7 @@ async def test_originator_and_endpoint_may_be_fixed() -> None:
 
 async def test_a_token_that_ended_early_is_renewed_once() -> None:
     async with asking(Answers(httpx.Response(401), said())) as provider:
-        assert (await provider.open("witten", BILL)).said is Said.INITIAL
+        assert (await provider.open("witten", BILL)).state is TransactionState.OPEN
     async with asking(Answers(problem(401, "FORBIDDEN"), problem(401, "FORBIDDEN"))) as provider:
         with pytest.raises(ProviderRefused) as refused:
             await provider.open("witten", BILL)
