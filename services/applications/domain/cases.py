@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from chassis.change import Change
 from chassis.errors import Conflict, Invalid, NotFound
+from contracts import datarefs
 from contracts.applications import (
     Addressee,
     ApplicationComplete,
@@ -265,7 +266,7 @@ def _made(case: Case, decision: Decision) -> DecisionMade:
         decided_by=decision.decided_by,
         addressees=decision.addressees,
         content_hash=decision.content_hash,
-        dataref=f"{case.path}/decisions/{decision.decision_id}",
+        dataref=datarefs.decision(case.tenant, case.case_id, decision.decision_id),
     )
 
 
@@ -368,7 +369,7 @@ def ask_information(case: Case, command: AskInformation, now: datetime) -> Chang
         application_id=case.application_id,
         party_id=case.party_id,
         due_on=request.due_on,
-        dataref=f"{case.path}/requests/{request.request_id}",
+        dataref=datarefs.information_request(case.tenant, case.case_id, request.request_id),
     )
     asked = replace(case, requests=(*case.requests, request))
     return Change(asked.noted("information_requested", now, request.due_on), (said,))
@@ -392,7 +393,7 @@ def supply_information(case: Case, command: SupplyInformation, now: datetime) ->
         request_id=request.request_id,
         content_hash=content_hash(answer_content(case, answered)),
         supplied_on=day,
-        dataref=f"{case.path}/requests/{request.request_id}/answer",
+        dataref=datarefs.information_answer(case.tenant, case.case_id, request.request_id),
     )
     known = _with_request(case, answered).noted("information_supplied", now, day)
     return Change(known, (said,)).and_then(close_if_settled, now)

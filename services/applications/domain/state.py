@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from contracts import datarefs
 from contracts.applications import (
     Addressee,
     Attachment,
@@ -211,14 +212,9 @@ class Case:
         return party_id(self.case_id)
 
     @property
-    def path(self) -> str:
-        """Below which its immutable versions are (`dataref`)."""
-        return f"/applications/v1/{self.tenant}/cases/{self.case_id}"
-
-    @property
     def submission_path(self) -> str:
         """`dataref` of what was submitted."""
-        return f"{self.path}/submissions/{self.application_id}"
+        return datarefs.submission(self.tenant, self.case_id, self.application_id)
 
     @property
     def handed_in(self) -> Submission:
