@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chassis.change import Change
@@ -22,7 +22,7 @@ from contracts.payments import PaymentReceived
 from contracts.values import Money, TrustLevel
 from kernel.canonical_json import canonical
 from kernel.ids import id_of
-from services.applications.domain import cases, drafts, services
+from services.applications.domain import cases, drafts, news, services
 from services.applications.domain.offers import Offer
 from services.applications.domain.state import Case, Decision
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
@@ -136,3 +136,32 @@ def told_of(case: Case, decision: Decision | None = None) -> dict[str, Any]:
         "failed": AnnouncementFailed(**common, **rule, provision_ended_on=date(2026, 3, 12)),
     }
     return told
+
+
+def whole_life() -> tuple[Case, tuple[Event, ...]]:
+    """A case that was through everything: fee, question, refusal, notice, reopened, granted; with all its events."""
+    of = offer(
+        changed(
+            CERTIFICATE,
+            fees=[CERTIFICATE["fees"][0], {**CERTIFICATE["fees"][0], "id": "later", "timing": "with_decision"}],
+        )
+    )
+    begun = draft(of, {"purpose": "Bank", "copies": 5})
+    document = drafts.upload_target(begun, ACCOUNT, drafts.content_of(of).terms, "power_of_attorney", "application/pdf")
+    change = drafts.attach(begun, drafts.Attach(ACCOUNT, document, HASH, 12, "application/pdf"), NOW)
+    change = change.and_then(drafts.submit, submission(of), NOW)
+    change = change.and_then(news.on_payment, paid(change.state, outstanding=100), NOW)
+    change = change.and_then(news.on_payment, paid(change.state), NOW)
+    for day in (10, 20):
+        question = cases.AskInformation("clerk-1", "Seit wann?", date(2026, 3, day))
+        change = change.and_then(cases.ask_information, question, NOW)
+    change = change.and_then(cases.note_overdue_information, NOW + timedelta(days=9))
+    answer = cases.SupplyInformation(ACCOUNT, change.state.requests[1].request_id, "Seit 2019.")
+    change = change.and_then(cases.supply_information, answer, NOW)
+    change = change.and_then(cases.decide, ruling(Outcome.REFUSED), NOW)
+    for name in ("issued", "provided", "failed", "retrieved", "announced"):
+        change = change.and_then(news.on_notice, told_of(change.state)[name], NOW)
+    change = change.and_then(cases.reopen, cases.Reopen("clerk-1", "remedy"), NOW)
+    again = ruling(Outcome.PARTLY_GRANTED, grounds="Zum Teil.", replaces=change.state.decisions[0].decision_id)
+    change = change.and_then(cases.decide, again, NOW)
+    return change.state, change.events

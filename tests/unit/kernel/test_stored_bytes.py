@@ -16,7 +16,7 @@ from kernel.canonical_json import content_hash
 from services.applications.domain import notices, services, state
 from services.catalog.domain import versions
 from services.notifications import domain
-from tests.support.cases import NOW, draft, offer
+from tests.support.cases import NOW, draft, offer, whole_life
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 from tests.unit.catalog.samples import guide_example, sample, service
 from tests.unit.notifications.decisions import CONTENT
@@ -110,4 +110,15 @@ def test_a_notice() -> None:
     assert (
         domain.hash_of(replace(EVIDENCE, notification_sent_on=None))
         == "a047d11b1c377241c5de522e340fe689882f22a90ca148819a507eb29a23bacb"
+    )
+
+
+def test_a_case_from_its_draft_to_its_second_decision() -> None:
+    """The document of a case with all its parts, its timeline included, and the events that it emits."""
+    case, emitted = whole_life()
+    assert len(emitted) == 11
+    assert _stored(case) == "f003900d895cfad8c192023157d0c5d56ead3eee16cdb82c339a68b1014d81aa"
+    assert (
+        _sha256("".join(event.model_dump_json() for event in emitted))
+        == "5fe5f733dc063a7bfccd3f3c908e297806c022792cca9eac0df76fa541a164c8"
     )
