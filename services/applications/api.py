@@ -17,7 +17,7 @@ from contracts.applications import Outcome
 from contracts.values import Timestamp, TrustLevel, Uuid
 from kernel.timestamps import rfc3339
 from services.applications import views
-from services.applications.domain.cases import AskInformation, Decide
+from services.applications.domain.commands import DecideApplication, RequestInformation
 from services.applications.domain.state import Case, Status, Upload
 from services.applications.handlers import Handlers
 from services.applications.handlers.cases import origin_of
@@ -147,8 +147,8 @@ def _drafts(handlers: Handlers) -> Router:
 
     @router.post("/applications/{case_id}/submit", response_model=views.Submitted, summary="Submit")
     async def _submit(caller: Person, tenant: Town, case_id: CaseId, body: Submission) -> Response:
-        said = Confirmation(body.confirmed, body.consents_to_mailbox, body.reviewed_version)
-        return respond(await drafts.submit(caller, tenant, case_id, said))
+        confirmation = Confirmation(body.confirmed, body.consents_to_mailbox, body.reviewed_version)
+        return respond(await drafts.submit(caller, tenant, case_id, confirmation))
 
     return router
 
@@ -250,7 +250,7 @@ def _cases(handlers: Handlers) -> Router:
 
     @router.post("/cases/{case_id}/decisions", status_code=201, response_model=views.Decided, summary="Decide")
     async def _decide(caller: ClerkDecides, tenant: Town, case_id: CaseId, body: NewDecision) -> Response:
-        command = Decide(
+        command = DecideApplication(
             origin=origin_of(caller.principal),
             outcome=body.outcome,
             decided_by=caller.principal.subject,
@@ -267,8 +267,8 @@ def _cases(handlers: Handlers) -> Router:
         summary="Ask the applicant for something",
     )
     async def _ask(caller: Clerk, tenant: Town, case_id: CaseId, body: NewRequest) -> Response:
-        command = AskInformation(caller.principal.subject, body.question, body.due_on)
-        return respond(await cases.ask_information(caller, tenant, case_id, command))
+        command = RequestInformation(caller.principal.subject, body.question, body.due_on)
+        return respond(await cases.request_information(caller, tenant, case_id, command))
 
     @router.post("/cases/{case_id}/reopen", response_model=views.Moved, summary="Go on with a closed case")
     async def _reopen(caller: Clerk, tenant: Town, case_id: CaseId, body: Reopening) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kernel.texts import Bilingual, Language
 from kernel.written import written_amount, written_date
-from services.applications.domain.state import Entry, Status
+from services.applications.domain.state import Status, TimelineEntry
 
 TIMELINE: Mapping[str, Bilingual] = {
     "draft_created": Bilingual(
@@ -105,7 +105,7 @@ STATUS: Mapping[Status, Bilingual] = {
 }
 
 
-def sentence(entry: Entry, language: Language) -> str:
+def sentence(entry: TimelineEntry, language: Language) -> str:
     """An entry of the timeline as a plain sentence."""
     return (
         TIMELINE[entry.code]

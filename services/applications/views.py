@@ -17,10 +17,9 @@ from kernel.legal_days import legal_date
 from kernel.texts import Bilingual, Language
 from service_format.pricing import fee_code
 from services.applications import texts
-from services.applications.domain import drafts
-from services.applications.domain.cases import answer_content
-from services.applications.domain.findings import Finding, shown
-from services.applications.domain.requirements import owed
+from services.applications.domain.fees import fee_owed
+from services.applications.domain.findings import Finding, as_errors
+from services.applications.domain.information import answer_content
 from services.applications.domain.services import ServiceVersion, Terms
 from services.applications.domain.state import (
     Assessment,
@@ -32,8 +31,8 @@ from services.applications.domain.state import (
     RequestStatus,
     Status,
     Upload,
-    submitted_content,
 )
+from services.applications.domain.submission import check, submitted_content
 
 _ID = "0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"
 _HASH = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
@@ -326,9 +325,9 @@ def submitted(snapshot: Snapshot[Case]) -> Answer:
     body = Submitted(
         **_moved(case),
         service_version=case.service_version,
-        received_on=case.handed_in.received_on,
-        content_hash=case.handed_in.content_hash,
-        dataref=case.submission_path,
+        received_on=case.require_submission().received_on,
+        content_hash=case.require_submission().content_hash,
+        dataref=case.submission_dataref,
     )
     return Answer(200, body.model_dump(mode="json"), snapshot.etag)
 
@@ -393,7 +392,7 @@ def whole(case: Case) -> CaseView:
     return CaseView(
         **_summary(case),
         channel=case.channel,
-        data=case.fields,
+        data=case.form_data,
         attachments=tuple(map(attachment, case.uploads)),
         consents_to_mailbox=given.consents_to_mailbox if given else None,
         complete_as_of=case.complete_as_of,
@@ -402,7 +401,7 @@ def whole(case: Case) -> CaseView:
         decisions=tuple(_decision(case, each) for each in case.decisions),
         notices=tuple(map(_notice, case.notices)),
         requests=tuple(map(request, case.requests)),
-        submission=case.submission_path if given else None,
+        submission=case.submission_dataref if given else None,
     )
 
 
@@ -468,17 +467,17 @@ def _notice(notice: Notice) -> NoticeView:
 
 def findings(found: tuple[Finding, ...]) -> Findings:
     """What keeps an application from being submitted."""
-    return Findings.model_validate({"findings": shown(found)})
+    return Findings.model_validate({"findings": as_errors(found)})
 
 
 def review(case: Case, content: ServiceVersion, now: datetime) -> Review:
     """The page to review."""
-    found = findings(drafts.check(case, content)).findings
+    found = findings(check(case, content)).findings
     return Review(
         application=whole(case),
         service_version=content.terms.version,
         authority=content.terms.authority.model_dump(),
-        data=case.fields,
+        data=case.form_data,
         form_ui=json.loads(content.ui),
         attachments=tuple(map(attachment, case.uploads)),
         fees=_fees(content.terms, case, legal_date(now)),
@@ -493,7 +492,7 @@ def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
     found = []
     for timing in (FeeTiming.BEFORE_PROCESSING, FeeTiming.WITH_DECISION):
         try:
-            fee = owed(terms, timing, case.fields, day)
+            fee = fee_owed(terms, timing, case.form_data, day)
         except Invalid:
             continue  # an amount that can't be charged is told as it is submitted
         if fee is not None:
@@ -510,7 +509,7 @@ def timeline(case: Case, language: Language) -> Timeline:
 
 def submission(case: Case) -> SubmissionView:
     """What was submitted."""
-    given = case.handed_in
+    given = case.require_submission()
     return SubmissionView(
         case_reference=case.case_reference,
         received_on=given.received_on,

@@ -19,4 +19,4 @@ def register(service: Service, handlers: Handlers) -> None:
         await handlers.offers.fill(work, given)
 
     service.work(stores[OFFERS.name], FETCH, _fetch)
-    service.work(stores[CASES.name], INFORMATION, handlers.cases.note_overdue_information)
+    service.work(stores[CASES.name], INFORMATION, handlers.cases.mark_overdue_requests)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from chassis.change import Change
-from chassis.errors import Conflict, NotFound, NotYet
+from chassis.errors import Conflict, Forbidden, NotFound, NotYet
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.values import DataRef, LegalDate, Sha256, Timestamp
-from services.applications.domain.services import ServiceVersion, in_force
+from contracts.values import DataRef, LegalDate, Sha256, Timestamp, TrustLevel
+from services.applications.domain.services import ServiceVersion, Terms, in_force
 
 FETCH = "fetch"
 """Due work: get the version from the catalog."""
@@ -89,3 +89,20 @@ def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
     if newest.content.terms.online is None:
         raise Conflict("the service can't be applied for online", service_id=service_id)
     return newest
+
+
+def require_content(offer: Offer | None) -> ServiceVersion:
+    """The content of a version that `choose` returned.
+
+    Raises:
+        ValueError: there is no version, or its content wasn't fetched: a mistake in this service.
+    """
+    if offer is None or offer.content is None:
+        raise ValueError("an application needs a version that was fetched")
+    return offer.content
+
+
+def require_trust_level(terms: Terms, trust_level: TrustLevel) -> None:
+    """Raises Forbidden where the token's trust level is below the service's."""
+    if not trust_level.reaches(terms.trust_level):
+        raise Forbidden("sign in at the trust level that the service needs", trust_level=terms.trust_level.value)

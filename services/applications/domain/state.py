@@ -71,7 +71,7 @@ class NoticeStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file handed in; its content is in the file store."""
+    """An attached file; its content is in the file store."""
 
     attachment_id: str
     document: str
@@ -82,8 +82,8 @@ class Upload:
     media_type: str
     uploaded_at: Timestamp
 
-    def told(self) -> Attachment:
-        """As events tell it."""
+    def as_attachment(self) -> Attachment:
+        """As events name it."""
         return Attachment(
             attachment_id=self.attachment_id, sha256=self.sha256, size=self.size, media_type=self.media_type
         )
@@ -91,7 +91,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was handed in, and under which terms. Never changes."""
+    """What was submitted, and under which terms. Never changes."""
 
     content_hash: str
     submitted_at: Timestamp
@@ -103,7 +103,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A fee that was set, and what payments told of it."""
+    """A fee that was assessed, and the state of its payment."""
 
     assessment_id: str
     timing: FeeTiming
@@ -114,7 +114,7 @@ class Assessment:
     demand_id: str | None = None
     payment_reference: str | None = None
     dataref: str | None = None
-    """The demand."""
+    """Path of the demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class InformationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice of a decision for one addressee, as notifications tells of it."""
+    """A notice of a decision for one addressee, by the events of notifications."""
 
     notice_id: str
     decision_id: str
@@ -164,7 +164,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """A line of the timeline: a code, for which `texts.py` has sentences."""
 
     code: str
@@ -181,7 +181,7 @@ class Case:
     case_id: str
     application_id: str
     account_id: str
-    """Whose it is."""
+    """The applicant's account."""
     service_id: str
     service_version: int
     """Of a draft: the version that it was begun with; from submission on: the one that it is pinned to."""
@@ -202,7 +202,7 @@ class Case:
     decisions: tuple[Decision, ...] = ()
     requests: tuple[InformationRequest, ...] = ()
     notices: tuple[Notice, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[TimelineEntry, ...] = ()
     closed_on: LegalDate | None = None
     closed_reason: str | None = None
 
@@ -212,39 +212,49 @@ class Case:
         return party_id(self.case_id)
 
     @property
-    def submission_path(self) -> str:
-        """`dataref` of what was submitted."""
+    def submission_dataref(self) -> str:
+        """The path of what was submitted."""
         return datarefs.submission(self.tenant, self.case_id, self.application_id)
 
-    @property
-    def handed_in(self) -> Submission:
-        """The submission of a case that isn't a draft."""
+    def require_submission(self) -> Submission:
+        """The submission.
+
+        Raises:
+            ValueError: the case is a draft.
+        """
         if self.submission is None:
             raise ValueError(f"case {self.case_id} is a draft")
         return self.submission
 
     @property
     def case_reference(self) -> str:
-        """The reference of a case that isn't a draft."""
-        return self.reference or reference(self.tenant, self.handed_in.received_on, self.case_id)
+        """The reference of a submitted case; computed for a case that was stored without one."""
+        return self.reference or reference(self.tenant, self.require_submission().received_on, self.case_id)
 
     @property
-    def standing(self) -> Decision | None:
+    def current_decision(self) -> Decision | None:
         """The decision that no other replaces: the last one."""
         return self.decisions[-1] if self.decisions else None
 
     @property
-    def fields(self) -> Any:
-        """The form data."""
+    def form_data(self) -> Any:
+        """The form data, parsed."""
         return json.loads(self.data)
 
     def party(self, role: Role) -> Party:
         """The applicant in that role."""
         return Party(party_id=self.party_id, role=role, account_id=self.account_id)
 
-    def noted(self, code: str, now: datetime, day: date | None = None, amount: Money | None = None) -> Case:
-        """With a line in the timeline."""
-        return replace(self, entries=(*self.entries, Entry(code, now, day, amount)), changed_at=now)
+    def with_requests_lapsed(self) -> Case:
+        """Without requests for information that can be answered: for a decision or withdrawal."""
+        lapsed = (replace(each, status=RequestStatus.LAPSED) if each.answerable else each for each in self.requests)
+        return replace(self, requests=tuple(lapsed))
+
+    def with_timeline_entry(
+        self, code: str, now: datetime, day: date | None = None, amount: Money | None = None
+    ) -> Case:
+        """With another entry at the end of the timeline."""
+        return replace(self, entries=(*self.entries, TimelineEntry(code, now, day, amount)), changed_at=now)
 
 
 def party_id(case_id: str) -> str:
@@ -258,29 +268,6 @@ def reference(tenant: str, day: date, case_id: str) -> str:
     number = UUID(case_id).int & (1 << 50) - 1
     digits = "".join(_CROCKFORD[number >> shift & 31] for shift in range(45, -1, -5))
     return f"{town}-{day.year}-{digits}"
-
-
-def submitted_content(case: Case, *, consents_to_mailbox: bool) -> dict[str, Any]:
-    """What is handed in, as JSON: its canonical form (RFC 8785) is what `content_hash` is of."""
-    return {
-        "case_id": case.case_id,
-        "application_id": case.application_id,
-        "service_id": case.service_id,
-        "service_version": case.service_version,
-        "channel": case.channel.value,
-        "data": case.fields,
-        "attachments": [
-            {
-                "attachment_id": each.attachment_id,
-                "document": each.document,
-                "sha256": each.sha256,
-                "size": each.size,
-                "media_type": each.media_type,
-            }
-            for each in case.uploads
-        ],
-        "consents_to_mailbox": consents_to_mailbox,
-    }
 
 
 def due(case: Case) -> Mapping[str, datetime]:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from contracts.applications import Outcome
 from kernel.canonical_json import content_hash
-from services.applications.domain import notices, services, state
+from services.applications.domain import notices, services, submission
 from services.catalog.domain import versions
 from services.notifications import domain
 from tests.support.cases import NOW, draft, offer, whole_life
@@ -99,7 +99,7 @@ def test_a_decision(document: dict[str, Any], outcome: Outcome, digest: str) -> 
 
 
 def test_a_submission() -> None:
-    content = state.submitted_content(draft(offer(BIN_CHANGE), DATA), consents_to_mailbox=True)
+    content = submission.submitted_content(draft(offer(BIN_CHANGE), DATA), consents_to_mailbox=True)
     assert content_hash(content) == "efabb1c3cdbe4d54670f0ce0b5238cdc95365d033cf2c8c1f94f8179e3acdd9d"
 
 
