@@ -12,6 +12,7 @@ from kernel.legal_days import legal_date
 from services.applications.domain.access import require_owner, require_submitted
 from services.applications.domain.commands import ReopenCase, WithdrawApplication
 from services.applications.domain.state import Case, NoticeStatus, RequestStatus, Status
+from services.applications.domain.timeline import TimelineCode
 
 
 def withdraw(case: Case, command: WithdrawApplication, now: datetime) -> Change[Case]:
@@ -31,7 +32,7 @@ def withdraw(case: Case, command: WithdrawApplication, now: datetime) -> Change[
             raise Conflict("it was decided already", id=case.case_id)
     day = legal_date(now)
     event = ApplicationWithdrawn(case_id=case.case_id, application_id=case.application_id, withdrawn_on=day)
-    withdrawn = case.with_requests_lapsed().with_timeline_entry("withdrawn", now, day)
+    withdrawn = case.with_requests_lapsed().with_timeline_entry(TimelineCode.WITHDRAWN, now, day)
     return Change(withdrawn, (event,)).and_then(close, "withdrawn", now)
 
 
@@ -40,7 +41,7 @@ def close(case: Case, reason: str, now: datetime) -> Change[Case]:
     day = legal_date(now)
     closed = replace(case, status=Status.CLOSED, closed_on=day, closed_reason=reason)
     event = CaseClosed(case_id=case.case_id, closed_on=day, reason=reason)
-    return Change(closed.with_timeline_entry("closed", now, day), (event,))
+    return Change(closed.with_timeline_entry(TimelineCode.CLOSED, now, day), (event,))
 
 
 def close_if_settled(case: Case, now: datetime) -> Change[Case]:
@@ -75,4 +76,4 @@ def reopen(case: Case, command: ReopenCase, now: datetime) -> Change[Case]:
     day = legal_date(now)
     reopened = replace(case, status=Status.IN_PROCESSING, closed_on=None, closed_reason=None)
     event = CaseReopened(case_id=case.case_id, reopened_on=day, reason=command.reason, reopened_by=command.reopened_by)
-    return Change(reopened.with_timeline_entry("reopened", now, day), (event,))
+    return Change(reopened.with_timeline_entry(TimelineCode.REOPENED, now, day), (event,))

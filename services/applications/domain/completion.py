@@ -10,6 +10,7 @@ from contracts.applications import ApplicationComplete, FeeTiming
 from services.applications.domain.decisions import decide_by_rule
 from services.applications.domain.fees import assess_fee
 from services.applications.domain.state import Case, Status
+from services.applications.domain.timeline import TimelineCode
 
 
 def begin_processing(case: Case, now: datetime) -> Change[Case]:
@@ -32,5 +33,5 @@ def complete_application(case: Case, as_of: date, now: datetime) -> Change[Case]
         complete_as_of=as_of,
         dataref=case.submission_dataref,
     )
-    change = Change(complete.with_timeline_entry("application_complete", now, as_of), (event,))
+    change = Change(complete.with_timeline_entry(TimelineCode.APPLICATION_COMPLETE, now, as_of), (event,))
     return change.and_then(decide_by_rule, now)

@@ -20,6 +20,13 @@ from services.applications.domain.fees import assess_fee, has_fee
 from services.applications.domain.findings import as_errors
 from services.applications.domain.services import result_keys
 from services.applications.domain.state import Case, Decision, Status
+from services.applications.domain.timeline import TimelineCode
+
+_TIMELINE_CODES = {
+    Outcome.GRANTED: TimelineCode.DECIDED_GRANTED,
+    Outcome.PARTLY_GRANTED: TimelineCode.DECIDED_PARTLY_GRANTED,
+    Outcome.REFUSED: TimelineCode.DECIDED_REFUSED,
+}
 
 
 def decide_by_rule(case: Case, now: datetime) -> Change[Case]:
@@ -70,7 +77,7 @@ def _make_decision(case: Case, command: DecideApplication, now: datetime) -> Cha
     decision = _decision(case, command, now)
     lapsed = case.with_requests_lapsed()
     decided = replace(lapsed, status=Status.DECIDED, decisions=(*case.decisions, decision))
-    entry = decided.with_timeline_entry(f"decided_{decision.outcome.value}", now, decision.decided_on)
+    entry = decided.with_timeline_entry(_TIMELINE_CODES[decision.outcome], now, decision.decided_on)
     change = Change(entry, (_decision_made(case, decision),))
     if command.outcome is Outcome.REFUSED or has_fee(case, FeeTiming.WITH_DECISION):
         return change

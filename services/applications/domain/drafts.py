@@ -13,6 +13,7 @@ from services.applications.domain.access import require_draft
 from services.applications.domain.commands import CreateDraft, DiscardDraft, SaveFormData
 from services.applications.domain.offers import require_content, require_trust_level
 from services.applications.domain.state import Case, Status
+from services.applications.domain.timeline import TimelineCode
 
 
 def create(existing: Case | None, command: CreateDraft, now: datetime) -> Change[Case]:
@@ -39,7 +40,7 @@ def create(existing: Case | None, command: CreateDraft, now: datetime) -> Change
         created_at=now,
         changed_at=now,
     )
-    return Change(draft.with_timeline_entry("draft_created", now))
+    return Change(draft.with_timeline_entry(TimelineCode.DRAFT_CREATED, now))
 
 
 def save_form_data(draft: Case, command: SaveFormData, now: datetime) -> Change[Case]:

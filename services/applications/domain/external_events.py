@@ -27,6 +27,7 @@ from services.applications.domain.closing import close_if_settled
 from services.applications.domain.completion import complete_application
 from services.applications.domain.fees import has_unsettled_fee
 from services.applications.domain.state import Assessment, Case, Notice, NoticeStatus, Status
+from services.applications.domain.timeline import TimelineCode
 
 PaymentEvent = PaymentRequested | PaymentReceived | PaymentFailed | PaymentCancelled | PaymentOverdue
 NoticeEvent = NoticeIssued | NoticeProvided | NoticeRetrieved | NoticeAnnounced | AnnouncementFailed
@@ -48,13 +49,13 @@ def on_payment(case: Case, event: PaymentEvent, now: datetime) -> Change[Case]:
         case PaymentReceived():
             return _on_payment_received(case, event, now)
         case PaymentFailed():
-            return Change(case.with_timeline_entry("payment_failed", now))
+            return Change(case.with_timeline_entry(TimelineCode.PAYMENT_FAILED, now))
         case PaymentCancelled():
             cancelled = replace(_require_assessment(case, event.assessment_id), cancelled=True)
-            return Change(_with_assessment(case, cancelled).with_timeline_entry("payment_cancelled", now))
+            return Change(_with_assessment(case, cancelled).with_timeline_entry(TimelineCode.PAYMENT_CANCELLED, now))
         case PaymentOverdue():
             _require_assessment(case, event.assessment_id)
-            return Change(case.with_timeline_entry("payment_overdue", now, event.due_on, event.outstanding))
+            return Change(case.with_timeline_entry(TimelineCode.PAYMENT_OVERDUE, now, event.due_on, event.outstanding))
 
 
 def _on_payment_requested(case: Case, event: PaymentRequested, now: datetime) -> Change[Case]:
@@ -65,15 +66,15 @@ def _on_payment_requested(case: Case, event: PaymentRequested, now: datetime) ->
         dataref=event.dataref,
     )
     requested = _with_assessment(case, assessment)
-    return Change(requested.with_timeline_entry("payment_requested", now, event.due_on, event.amount))
+    return Change(requested.with_timeline_entry(TimelineCode.PAYMENT_REQUESTED, now, event.due_on, event.amount))
 
 
 def _on_payment_received(case: Case, event: PaymentReceived, now: datetime) -> Change[Case]:
     assessment = _require_assessment(case, event.assessment_id)
     if event.outstanding.cents > 0:
-        return Change(case.with_timeline_entry("payment_partly", now, amount=event.outstanding))
+        return Change(case.with_timeline_entry(TimelineCode.PAYMENT_PARTLY, now, amount=event.outstanding))
     settled = _with_assessment(case, replace(assessment, settled=True))
-    paid = settled.with_timeline_entry("payment_received", now, amount=event.amount)
+    paid = settled.with_timeline_entry(TimelineCode.PAYMENT_RECEIVED, now, amount=event.amount)
     if paid.status is not Status.AWAITING_PAYMENT or has_unsettled_fee(paid, FeeTiming.BEFORE_PROCESSING):
         return Change(paid)
     as_of: date = max(paid.require_submission().received_on, legal_date(event.received_at))
@@ -108,19 +109,21 @@ def on_notice(case: Case, event: NoticeEvent, now: datetime) -> Change[Case]:
         case NoticeIssued():
             notice = Notice(event.notice_id, event.decision_id, event.addressee_id, NoticeStatus.ISSUED)
             issued = replace(case, notices=(*_other_notices(case, event.notice_id), notice))
-            return Change(issued.with_timeline_entry("notice_issued", now, event.issued_on))
+            return Change(issued.with_timeline_entry(TimelineCode.NOTICE_ISSUED, now, event.issued_on))
         case NoticeProvided():
             provided = _with_notice_status(case, event.notice_id, NoticeStatus.PROVIDED)
-            return Change(provided.with_timeline_entry("notice_provided", now))
+            return Change(provided.with_timeline_entry(TimelineCode.NOTICE_PROVIDED, now))
         case NoticeRetrieved():
             retrieved = _with_notice_status(case, event.notice_id, NoticeStatus.RETRIEVED)
-            return Change(retrieved.with_timeline_entry("notice_retrieved", now, event.retrieved_on))
+            return Change(retrieved.with_timeline_entry(TimelineCode.NOTICE_RETRIEVED, now, event.retrieved_on))
         case AnnouncementFailed():
             failed = _with_notice_status(case, event.notice_id, NoticeStatus.FAILED)
-            return Change(failed.with_timeline_entry("announcement_failed", now, event.provision_ended_on))
+            return Change(failed.with_timeline_entry(TimelineCode.ANNOUNCEMENT_FAILED, now, event.provision_ended_on))
         case NoticeAnnounced():
             announced = _with_notice_status(case, event.notice_id, NoticeStatus.ANNOUNCED, event.announced_on)
-            return close_if_settled(announced.with_timeline_entry("notice_announced", now, event.announced_on), now)
+            return close_if_settled(
+                announced.with_timeline_entry(TimelineCode.NOTICE_ANNOUNCED, now, event.announced_on), now
+            )
 
 
 def _with_notice_status(case: Case, notice_id: str, status: NoticeStatus, announced_on: date | None = None) -> Case:

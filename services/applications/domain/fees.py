@@ -15,6 +15,7 @@ from service_format import pricing
 from service_format.pricing import NotChargeable, Owed
 from services.applications.domain.services import Terms
 from services.applications.domain.state import Assessment, Case
+from services.applications.domain.timeline import TimelineCode
 
 
 def fee_owed(terms: Terms, timing: FeeTiming, data: Any, day: date) -> Owed | None:
@@ -52,7 +53,8 @@ def assess_fee(case: Case, timing: FeeTiming, now: datetime) -> Change[Case]:
         payer=case.party(Role.PAYER),
         due_on=assessment.due_on,
     )
-    code = "fee_before_processing" if timing is FeeTiming.BEFORE_PROCESSING else "fee_with_decision"
+    before = timing is FeeTiming.BEFORE_PROCESSING
+    code = TimelineCode.FEE_BEFORE_PROCESSING if before else TimelineCode.FEE_WITH_DECISION
     assessed = replace(case, assessments=(*case.assessments, assessment))
     return Change(assessed.with_timeline_entry(code, now, assessment.due_on, fee.amount), (event,))
 

@@ -16,6 +16,7 @@ from services.applications.domain.access import require_owner, require_submitted
 from services.applications.domain.closing import close_if_settled
 from services.applications.domain.commands import RequestInformation, SupplyInformation
 from services.applications.domain.state import Case, InformationRequest, RequestStatus, Status
+from services.applications.domain.timeline import TimelineCode
 
 MAX_REQUESTS = 50
 """Requests for information in one case."""
@@ -53,7 +54,7 @@ def request_information(case: Case, command: RequestInformation, now: datetime) 
         dataref=datarefs.information_request(case.tenant, case.case_id, request.request_id),
     )
     requested = replace(case, requests=(*case.requests, request))
-    return Change(requested.with_timeline_entry("information_requested", now, request.due_on), (event,))
+    return Change(requested.with_timeline_entry(TimelineCode.INFORMATION_REQUESTED, now, request.due_on), (event,))
 
 
 def supply_information(case: Case, command: SupplyInformation, now: datetime) -> Change[Case]:
@@ -76,7 +77,7 @@ def supply_information(case: Case, command: SupplyInformation, now: datetime) ->
         supplied_on=day,
         dataref=datarefs.information_answer(case.tenant, case.case_id, request.request_id),
     )
-    supplied = _with_request(case, answered).with_timeline_entry("information_supplied", now, day)
+    supplied = _with_request(case, answered).with_timeline_entry(TimelineCode.INFORMATION_SUPPLIED, now, day)
     return Change(supplied, (event,)).and_then(close_if_settled, now)
 
 
@@ -85,7 +86,7 @@ def mark_overdue_requests(case: Case, now: datetime) -> Change[Case]:
     day = legal_date(now)
     overdue = [each for each in case.requests if each.status is RequestStatus.OPEN and each.due_on < day]
     for each in overdue:
-        entry = case.with_timeline_entry("information_overdue", now, each.due_on)
+        entry = case.with_timeline_entry(TimelineCode.INFORMATION_OVERDUE, now, each.due_on)
         case = _with_request(entry, replace(each, status=RequestStatus.OVERDUE))
     return close_if_settled(case, now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from enum import StrEnum
 
 from chassis.change import Change
 from chassis.errors import Conflict, Forbidden, NotFound, NotYet
@@ -12,8 +13,12 @@ from contracts.catalog import ServicePublished, ServiceRetired
 from contracts.values import DataRef, LegalDate, Sha256, Timestamp, TrustLevel
 from services.applications.domain.services import ServiceVersion, Terms, in_force
 
-FETCH = "fetch"
-"""Due work: get the version from the catalog."""
+
+class OfferWork(StrEnum):
+    """Due work of an offer. The values are stored."""
+
+    FETCH_CONTENT = "fetch"
+    """Get the version's content from the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def fill(known: Offer, content: ServiceVersion) -> Change[Offer]:
 
 def due(offer: Offer) -> Mapping[str, datetime]:
     """Only versions that can be applied for online are fetched."""
-    return {FETCH: offer.known_at} if offer.content is None and offer.online else {}
+    return {OfferWork.FETCH_CONTENT: offer.known_at} if offer.content is None and offer.online else {}
 
 
 def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:

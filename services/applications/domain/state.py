@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -27,11 +27,16 @@ from kernel.ids import id_of
 from kernel.legal_days import start_of
 from kernel.texts import Bilingual
 from services.applications.domain.services import Terms
-
-INFORMATION = "information"
-"""Due work: the day on which information was due has passed."""
+from services.applications.domain.timeline import TimelineCode, TimelineEntry
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class CaseWork(StrEnum):
+    """Due work of a case. The values are stored."""
+
+    INFORMATION_OVERDUE = "information"
+    """The day on which information was due has passed."""
 
 
 class Status(str, Enum):
@@ -164,16 +169,6 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """A line of the timeline: a code, for which `texts.py` has sentences."""
-
-    code: str
-    at: Timestamp
-    day: LegalDate | None = None
-    amount: Money | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Case:
     """A draft, and from its submission on a case."""
 
@@ -251,10 +246,10 @@ class Case:
         return replace(self, requests=tuple(lapsed))
 
     def with_timeline_entry(
-        self, code: str, now: datetime, day: date | None = None, amount: Money | None = None
+        self, code: TimelineCode, now: datetime, day: date | None = None, amount: Money | None = None
     ) -> Case:
         """With another entry at the end of the timeline."""
-        return replace(self, entries=(*self.entries, TimelineEntry(code, now, day, amount)), changed_at=now)
+        return replace(self, entries=(*self.entries, TimelineEntry(code.value, now, day, amount)), changed_at=now)
 
 
 def party_id(case_id: str) -> str:
@@ -273,4 +268,4 @@ def reference(tenant: str, day: date, case_id: str) -> str:
 def due(case: Case) -> Mapping[str, datetime]:
     """The first moment after the earliest day on which information was due."""
     days = [each.due_on for each in case.requests if each.status is RequestStatus.OPEN]
-    return {INFORMATION: start_of(min(days) + timedelta(days=1))} if days else {}
+    return {CaseWork.INFORMATION_OVERDUE: start_of(min(days) + timedelta(days=1))} if days else {}

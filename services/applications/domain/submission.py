@@ -23,6 +23,7 @@ from services.applications.domain.findings import Finding, as_errors
 from services.applications.domain.offers import require_content, require_trust_level
 from services.applications.domain.services import Document, ServiceVersion, Terms
 from services.applications.domain.state import Case, Status, Submission, reference
+from services.applications.domain.timeline import TimelineCode
 
 IDENTIFICATION_METHOD = "account_sign_in"
 """How a party proved who they are: by the account's sign-in, at the token's trust level."""
@@ -53,7 +54,7 @@ def submit(draft: Case, command: SubmitApplication, now: datetime) -> Change[Cas
     )
     content = submitted_content(pinned, consents_to_mailbox=command.consents_to_mailbox)
     submission = Submission(content_hash(content), now, day, command.consents_to_mailbox, evidence, terms)
-    case = replace(pinned, submission=submission).with_timeline_entry("application_received", now, day)
+    case = replace(pinned, submission=submission).with_timeline_entry(TimelineCode.APPLICATION_RECEIVED, now, day)
     return Change(case, (_application_submitted(case, submission),)).and_then(begin_processing, now)
 
 

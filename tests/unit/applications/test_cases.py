@@ -321,7 +321,7 @@ def test_a_question_and_its_answer() -> None:
     )
     assert isinstance(asked, InformationRequested)
     assert asked.dataref == datarefs.information_request("witten", case.case_id, asked.request_id)
-    assert state.due(case) == {state.INFORMATION: start_of(date(2026, 3, 21))}
+    assert state.due(case) == {state.CaseWork.INFORMATION_OVERDUE: start_of(date(2026, 3, 21))}
     answer = commands.SupplyInformation(ACCOUNT, asked.request_id, "Seit 2019.")
     case, (said,) = information.supply_information(case, answer, LATER)
     assert isinstance(said, InformationSupplied)
@@ -351,7 +351,7 @@ def test_the_earliest_question_is_due_first() -> None:
     sooner, _ = information.request_information(
         case, commands.RequestInformation("clerk-1", "?", date(2026, 3, 10)), NOW
     )
-    assert state.due(sooner) == {state.INFORMATION: start_of(date(2026, 3, 11))}
+    assert state.due(sooner) == {state.CaseWork.INFORMATION_OVERDUE: start_of(date(2026, 3, 11))}
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 2), date(2026, 3, 1)])

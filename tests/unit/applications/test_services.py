@@ -127,7 +127,7 @@ def test_what_cannot_be_applied_for_says_why() -> None:
 
 def test_a_version_is_fetched_until_it_is_there() -> None:
     empty = replace(offer(), content=None)
-    assert offers.due(empty) == {offers.FETCH: NOW}
+    assert offers.due(empty) == {offers.OfferWork.FETCH_CONTENT: NOW}
     assert offers.due(replace(empty, online=False)) == {}
     filled, events = offers.fill(empty, services.read(BIN_CHANGE))
     assert offers.due(filled) == {}

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from contracts.applications import Outcome
 from kernel.canonical_json import content_hash
-from services.applications.domain import notices, services, submission
+from services.applications.domain import notices, offers, services, state, submission
 from services.catalog.domain import versions
 from services.notifications import domain
 from tests.support.cases import NOW, draft, offer, whole_life
@@ -122,3 +122,15 @@ def test_a_case_from_its_draft_to_its_second_decision() -> None:
         _sha256("".join(event.model_dump_json() for event in emitted))
         == "5fe5f733dc063a7bfccd3f3c908e297806c022792cca9eac0df76fa541a164c8"
     )
+
+
+def test_the_names_of_due_work() -> None:
+    """Stored documents name the work that is due; a name that changes leaves it undone."""
+    assert [*state.CaseWork, *offers.OfferWork] == ["information", "fetch"]
+
+
+def test_a_case_with_a_timeline_code_of_a_newer_release_is_readable() -> None:
+    adapter = TypeAdapter(state.Case)
+    stored = adapter.dump_python(draft(offer(BIN_CHANGE), DATA), mode="json")
+    stored["entries"][0]["code"] = "of_a_newer_release"
+    assert adapter.validate_python(stored).entries[0].code == "of_a_newer_release"
