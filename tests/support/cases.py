@@ -149,8 +149,8 @@ def told_of(case: Case, decision: Decision | None = None) -> dict[str, Any]:
     return told
 
 
-def whole_life() -> tuple[Case, tuple[Event, ...]]:
-    """A case that was through everything: fee, question, refusal, notice, reopened, granted; with all its events."""
+def eventful_case() -> tuple[Case, tuple[Event, ...]]:
+    """A case with every kind of event: fee, question, refusal, notice, reopened, granted; with all its events."""
     of = offer(
         changed(
             CERTIFICATE,

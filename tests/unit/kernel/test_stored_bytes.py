@@ -16,7 +16,7 @@ from kernel.canonical_json import content_hash
 from services.applications.domain import notices, offers, services, state, submission
 from services.catalog.domain import versions
 from services.notifications import domain
-from tests.support.cases import NOW, draft, offer, whole_life
+from tests.support.cases import NOW, draft, eventful_case, offer
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 from tests.unit.catalog.samples import guide_example, sample, service
 from tests.unit.notifications.decisions import CONTENT
@@ -115,7 +115,7 @@ def test_a_notice() -> None:
 
 def test_a_case_from_its_draft_to_its_second_decision() -> None:
     """The document of a case with all its parts, its timeline included, and the events that it emits."""
-    case, emitted = whole_life()
+    case, emitted = eventful_case()
     assert len(emitted) == 11
     assert _stored(case) == "f003900d895cfad8c192023157d0c5d56ead3eee16cdb82c339a68b1014d81aa"
     assert (
