@@ -23,7 +23,7 @@ class OfferWork(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A version of a service. What it says is fetched after the event that announced it."""
+    """A version of a service. Its content is fetched after `service_published`."""
 
     offer_id: str
     service_id: str
@@ -38,10 +38,10 @@ class Offer:
     content: ServiceVersion | None = None
 
 
-def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Change[Offer]:
-    """A version was published: it becomes known, and what it says has to be fetched."""
-    if known is not None:
-        return Change(known)
+def publish(existing: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Change[Offer]:
+    """Stores a published version; its content is then due to be fetched. A version that exists is left as it is."""
+    if existing is not None:
+        return Change(existing)
     return Change(
         Offer(
             offer_id=offer_id,
@@ -57,18 +57,18 @@ def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: da
     )
 
 
-def retire(known: Offer, event: ServiceRetired) -> Change[Offer]:
-    """A version takes no more applications after that day."""
-    return Change(replace(known, retired_on=event.retired_on))
+def retire(offer: Offer, event: ServiceRetired) -> Change[Offer]:
+    """The version takes no more applications after `retired_on`."""
+    return Change(replace(offer, retired_on=event.retired_on))
 
 
-def fill(known: Offer, content: ServiceVersion) -> Change[Offer]:
-    """What the version says has arrived."""
-    return Change(replace(known, content=content))
+def fill(offer: Offer, content: ServiceVersion) -> Change[Offer]:
+    """Stores the content of the version."""
+    return Change(replace(offer, content=content))
 
 
 def due(offer: Offer) -> Mapping[str, datetime]:
-    """Only versions that can be applied for online are fetched."""
+    """The content is due at once. Only versions that can be applied for online are fetched."""
     return {OfferWork.FETCH_CONTENT: offer.known_at} if offer.content is None and offer.online else {}
 
 
@@ -78,7 +78,7 @@ def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
     Raises:
         NotFound: the town offers no such service.
         Conflict: it takes no applications on that day, or none online.
-        NotYet: what the version says hasn't been fetched.
+        NotYet: the version's content hasn't been fetched.
     """
     known = sorted((each for each in offers if each.service_id == service_id), key=lambda each: each.version)
     if not known:

@@ -111,7 +111,11 @@ class Cases:
     async def decide(self, caller: Caller, tenant: str, case_id: str, command: DecideApplication) -> Answer:
         """A clerk or a clerk system decides."""
         return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case, now: decisions.decide(case, command, now), views.decided
+            caller.change,
+            tenant,
+            case_id,
+            lambda case, now: decisions.decide(case, command, now),
+            views.decision_receipt,
         )
 
     async def request_information(
@@ -123,7 +127,7 @@ class Cases:
             tenant,
             case_id,
             lambda case, now: information.request_information(case, command, now),
-            views.asked,
+            views.request_receipt,
         )
 
     async def reopen(self, caller: Caller, tenant: str, case_id: str, reason: str) -> Answer:
@@ -151,7 +155,7 @@ class Cases:
         await self._stores.cases.on_due(work, information.mark_overdue_requests)
 
     async def _request(self, caller: Caller, tenant: str, case_id: str, transition: Transition[Case]) -> Answer:
-        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.moved)
+        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.changed)
 
 
 def origin_of(principal: Principal) -> Origin:

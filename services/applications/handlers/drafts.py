@@ -115,11 +115,15 @@ class Drafts:
             reviewed_version=confirmation.reviewed_version,
         )
         return await self._stores.cases.on_request(
-            caller.change, tenant, case_id, lambda case, now: submission.submit(case, command, now), views.submitted
+            caller.change,
+            tenant,
+            case_id,
+            lambda case, now: submission.submit(case, command, now),
+            views.submission_receipt,
         )
 
     async def _change(self, caller: Caller, tenant: str, case_id: str, transition: Transition[Case]) -> Answer:
-        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.saved)
+        return await self._stores.cases.on_request(caller.change, tenant, case_id, transition, views.changed)
 
     async def _own(self, tenant: str, case_id: str, account: str) -> Snapshot[Case]:
         found = await self._stores.cases.require(tenant, case_id)
