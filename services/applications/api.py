@@ -17,7 +17,7 @@ from contracts.applications import Outcome
 from contracts.values import Timestamp, TrustLevel, Uuid
 from kernel.timestamps import rfc3339
 from services.applications import views
-from services.applications.domain.cases import AskInformation, Decide
+from services.applications.domain.commands import DecideApplication, RequestInformation
 from services.applications.domain.state import Case, Status, Upload
 from services.applications.handlers import Handlers
 from services.applications.handlers.cases import origin_of
@@ -46,19 +46,21 @@ ClerkDecides = Annotated[Caller, Depends(Access(staff=CLERKS, scopes=("cases:dec
 Reader = Annotated[Caller, Depends(Access(persons=TrustLevel.NONE, staff=CLERKS, scopes=("cases:read", "internal")))]
 
 
-class _Given(BaseModel):
+class RequestBody(BaseModel):
+    """The body of a request; unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class NewApplication(_Given):
+class NewApplication(RequestBody):
     """What somebody wants to apply for."""
 
     service_id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$", examples=["registration-certificate"])
     channel: Literal["online"] = Field("online", description="persons apply online", examples=["online"])
 
 
-class Submission(_Given):
-    """What is said with the submission."""
+class Submission(RequestBody):
+    """What a person declares with the submission."""
 
     confirmed: bool = Field(description="reviewed (VwVfG § 3a (5), OZG § 9a): must be true", examples=[True])
     consents_to_mailbox: bool = Field(
@@ -69,13 +71,13 @@ class Submission(_Given):
     )
 
 
-class InformationAnswer(_Given):
+class InformationAnswer(RequestBody):
     """An answer to a question of the authority."""
 
     answer: str = Field(min_length=1, max_length=20_000, examples=["Ich bin am 1. März eingezogen."])
 
 
-class NewDecision(_Given):
+class NewDecision(RequestBody):
     """How the case is decided."""
 
     outcome: Outcome = Field(examples=["granted"])
@@ -89,14 +91,14 @@ class NewDecision(_Given):
     replaces: Uuid | None = Field(None, description="the standing decision, where there is one", examples=[None])
 
 
-class NewRequest(_Given):
+class NewRequest(RequestBody):
     """A question to the applicant."""
 
     question: str = Field(min_length=1, max_length=5_000, examples=["Bitte nennen Sie das Datum Ihres Einzugs."])
     due_on: date = Field(description="last day, Europe/Berlin", examples=["2026-03-20"])
 
 
-class Reopening(_Given):
+class Reopening(RequestBody):
     """Why a closed case goes on."""
 
     reason: Literal["new_evidence", "remedy", "correction"] = Field(examples=["correction"])
@@ -122,7 +124,7 @@ def _drafts(handlers: Handlers) -> Router:
         return respond(await drafts.create(caller, tenant, body.service_id))
 
     @router.put(
-        "/applications/{case_id}/data", response_model=views.Moved, summary="Save the form data: the body itself"
+        "/applications/{case_id}/data", response_model=views.CaseChange, summary="Save the form data: the body itself"
     )
     async def _save(
         caller: PersonEdits,
@@ -138,17 +140,17 @@ def _drafts(handlers: Handlers) -> Router:
 
     @router.post("/applications/{case_id}/validate", response_model=views.Findings, summary="What is still wrong")
     async def _validate(caller: PersonAsks, tenant: Town, case_id: CaseId) -> Response:
-        return _shown(views.findings(await drafts.check(caller, tenant, case_id)))
+        return _json(views.findings(await drafts.check(caller, tenant, case_id)))
 
     @router.get("/applications/{case_id}/review", response_model=views.Review, summary="Review before submission")
     async def _review(caller: Person, tenant: Town, case_id: CaseId) -> Response:
         draft, content = await drafts.review(caller, tenant, case_id)
-        return _shown(views.review(draft.state, content, handlers.now()), draft)
+        return _json(views.review(draft.state, content, handlers.now()), draft)
 
     @router.post("/applications/{case_id}/submit", response_model=views.Submitted, summary="Submit")
     async def _submit(caller: Person, tenant: Town, case_id: CaseId, body: Submission) -> Response:
-        said = Confirmation(body.confirmed, body.consents_to_mailbox, body.reviewed_version)
-        return respond(await drafts.submit(caller, tenant, case_id, said))
+        confirmation = Confirmation(body.confirmed, body.consents_to_mailbox, body.reviewed_version)
+        return respond(await drafts.submit(caller, tenant, case_id, confirmation))
 
     return router
 
@@ -160,7 +162,7 @@ def _attachments(handlers: Handlers) -> Router:
 
     @router.put(
         path,
-        response_model=views.Moved,
+        response_model=views.CaseChange,
         summary="Hand in a file: its bytes are the body",
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )
@@ -175,7 +177,7 @@ def _attachments(handlers: Handlers) -> Router:
         case = (await handlers.cases.read(caller.principal, tenant, case_id)).state
         return await _file(handlers, case, lambda each: each.document == document)
 
-    @router.delete(path, response_model=views.Moved, summary="Take a file out again")
+    @router.delete(path, response_model=views.CaseChange, summary="Take a file out again")
     async def _detach(caller: Person, tenant: Town, case_id: CaseId, document: DocumentId) -> Response:
         return respond(await drafts.detach(caller, tenant, case_id, document))
 
@@ -193,14 +195,16 @@ def _applications(handlers: Handlers) -> Router:
     @router.get("/applications/{case_id}", response_model=views.CaseView, summary="One of one's own")
     async def _one(caller: Person, tenant: Town, case_id: CaseId) -> Response:
         found = await cases.read(caller.principal, tenant, case_id)
-        return _shown(views.whole(found.state), found)
+        return _json(views.case_view(found.state), found)
 
     @router.get("/applications/{case_id}/timeline", response_model=views.Timeline, summary="What happened")
     async def _timeline(caller: Reader, tenant: Town, case_id: CaseId, lang: Language = "de") -> Response:
         found = await cases.read(caller.principal, tenant, case_id)
-        return _shown(views.timeline(found.state, lang))
+        return _json(views.timeline(found.state, lang))
 
-    @router.post("/applications/{case_id}/withdraw", response_model=views.Moved, summary="Withdraw before a decision")
+    @router.post(
+        "/applications/{case_id}/withdraw", response_model=views.CaseChange, summary="Withdraw before a decision"
+    )
     async def _withdraw(caller: Person, tenant: Town, case_id: CaseId) -> Response:
         return respond(await cases.withdraw(caller, tenant, case_id))
 
@@ -214,7 +218,9 @@ def _applications(handlers: Handlers) -> Router:
         return JSONResponse([views.request(each).model_dump(mode="json") for each in found.state.requests])
 
     @router.post(
-        "/applications/{case_id}/requests/{request_id}/answer", response_model=views.Moved, summary="Answer a question"
+        "/applications/{case_id}/requests/{request_id}/answer",
+        response_model=views.CaseChange,
+        summary="Answer a question",
     )
     async def _answer(
         caller: Person, tenant: Town, case_id: CaseId, request_id: AnyId, body: InformationAnswer
@@ -246,11 +252,11 @@ def _cases(handlers: Handlers) -> Router:
     @router.get("/cases/{case_id}", response_model=views.CaseView, summary="A case")
     async def _one(caller: ClerkReads, tenant: Town, case_id: CaseId) -> Response:
         found = await cases.read(caller.principal, tenant, case_id)
-        return _shown(views.whole(found.state), found)
+        return _json(views.case_view(found.state), found)
 
     @router.post("/cases/{case_id}/decisions", status_code=201, response_model=views.Decided, summary="Decide")
     async def _decide(caller: ClerkDecides, tenant: Town, case_id: CaseId, body: NewDecision) -> Response:
-        command = Decide(
+        command = DecideApplication(
             origin=origin_of(caller.principal),
             outcome=body.outcome,
             decided_by=caller.principal.subject,
@@ -267,10 +273,10 @@ def _cases(handlers: Handlers) -> Router:
         summary="Ask the applicant for something",
     )
     async def _ask(caller: Clerk, tenant: Town, case_id: CaseId, body: NewRequest) -> Response:
-        command = AskInformation(caller.principal.subject, body.question, body.due_on)
-        return respond(await cases.ask_information(caller, tenant, case_id, command))
+        command = RequestInformation(caller.principal.subject, body.question, body.due_on)
+        return respond(await cases.request_information(caller, tenant, case_id, command))
 
-    @router.post("/cases/{case_id}/reopen", response_model=views.Moved, summary="Go on with a closed case")
+    @router.post("/cases/{case_id}/reopen", response_model=views.CaseChange, summary="Go on with a closed case")
     async def _reopen(caller: Clerk, tenant: Town, case_id: CaseId, body: Reopening) -> Response:
         return respond(await cases.reopen(caller, tenant, case_id, body.reason))
 
@@ -289,7 +295,7 @@ def _versions(handlers: Handlers) -> Router:
         summary="What was submitted: the applicant's copy, and the `dataref` of `application_submitted`",
     )
     async def _submission(caller: Reader, tenant: Town, case_id: CaseId, application_id: AnyId) -> Response:
-        return _shown(views.submission(await cases.submission(caller.principal, tenant, case_id, application_id)))
+        return _json(views.submission(await cases.submission(caller.principal, tenant, case_id, application_id)))
 
     @router.get(
         "/cases/{case_id}/submissions/{application_id}/attachments/{attachment_id}",
@@ -318,19 +324,19 @@ def _versions(handlers: Handlers) -> Router:
     )
     async def _request(caller: Reader, tenant: Town, case_id: CaseId, request_id: AnyId) -> Response:
         _, found = await cases.request(caller.principal, tenant, case_id, request_id)
-        return _shown(views.request(found))
+        return _json(views.request(found))
 
     @router.get("/cases/{case_id}/requests/{request_id}/answer", response_model=views.AnswerView, summary="Its answer")
     async def _answer(caller: Reader, tenant: Town, case_id: CaseId, request_id: AnyId) -> Response:
         case, found = await cases.request(caller.principal, tenant, case_id, request_id)
         if found.answer is None:
             raise NotFound("it has not been answered", request_id=request_id)
-        return _shown(views.answer(case, found))
+        return _json(views.answer(case, found))
 
     return router
 
 
-def _shown(body: BaseModel, snapshot: Snapshot[Case] | None = None) -> Response:
+def _json(body: BaseModel, snapshot: Snapshot[Case] | None = None) -> Response:
     headers = {"Cache-Control": "no-store"}
     if snapshot is not None:
         headers["ETag"] = snapshot.etag
@@ -338,11 +344,11 @@ def _shown(body: BaseModel, snapshot: Snapshot[Case] | None = None) -> Response:
 
 
 def _page(found: Any, paging: Paging, at: Any) -> Response:
-    def _place(each: Snapshot[Case]) -> tuple[str, str]:
+    def _position(each: Snapshot[Case]) -> tuple[str, str]:
         moment: Timestamp = at(each)
         return rfc3339(moment), each.id
 
-    return JSONResponse(page(found, paging, lambda each: views.summary(each.state).model_dump(mode="json"), _place))
+    return JSONResponse(page(found, paging, lambda each: views.summary(each.state).model_dump(mode="json"), _position))
 
 
 async def _file(handlers: Handlers, case: Case, wanted: Any) -> Response:

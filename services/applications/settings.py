@@ -1,4 +1,4 @@
-"""What applications can be told, beyond what every service can."""
+"""Settings of applications, beside those of every service."""
 
 from __future__ import annotations
 

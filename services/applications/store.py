@@ -1,4 +1,4 @@
-"""The collections of applications. No other file of the service speaks Mongo."""
+"""The collections of applications. No other file of the service queries Mongo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OFFERS = Kind(
     due=offers.due,
     indexes=(Index((("tenant", 1), ("state.service_id", 1)), "the versions of a service"),),
 )
-"""Says nothing itself: what catalog published, as it is known here."""
+"""Versions that catalog published, as they are known here. Emits no events."""
 
 OLDEST_FIRST = (("state.submitted_at", 1), ("_id", 1))
 NEWEST_FIRST = (("state.created_at", -1), ("_id", -1))

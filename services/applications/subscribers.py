@@ -1,4 +1,4 @@
-"""Events in: each leads to one handler call."""
+"""Events of other services: each leads to one handler call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from services.applications.handlers import Handlers
 
 
 def register(service: Service, handlers: Handlers) -> None:
-    """Says what is listened to."""
+    """Registers the events that applications consumes, and their handlers."""
     on = service.event_handlers.on
 
     on(ServicePublished, handlers.offers.on_service_published)

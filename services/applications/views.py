@@ -1,4 +1,4 @@
-"""What the HTTP interface shows: models with examples, and how a case is rendered."""
+"""The answers of the HTTP interface: models with examples, and the mapping of a case to them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from kernel.legal_days import legal_date
 from kernel.texts import Bilingual, Language
 from service_format.pricing import fee_code
 from services.applications import texts
-from services.applications.domain import drafts
-from services.applications.domain.cases import answer_content
-from services.applications.domain.findings import Finding, shown
-from services.applications.domain.requirements import owed
+from services.applications.domain.fees import fee_owed
+from services.applications.domain.findings import Finding, as_errors
+from services.applications.domain.information import answer_content
 from services.applications.domain.services import ServiceVersion, Terms
 from services.applications.domain.state import (
     Assessment,
@@ -32,8 +31,8 @@ from services.applications.domain.state import (
     RequestStatus,
     Status,
     Upload,
-    submitted_content,
 )
+from services.applications.domain.submission import check, submitted_content
 
 _ID = "0d3f1c6e-2f7b-5a53-9d1e-6f2d3a4b5c6d"
 _HASH = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
@@ -145,8 +144,8 @@ class Page(View):
     next: str | None = Field(description="`cursor` of the next page; null: there is none", examples=[None])
 
 
-class Moved(View):
-    """Where it stands after a move."""
+class CaseChange(View):
+    """The case's status after a change."""
 
     application_id: str = Field(examples=[_ID])
     case_id: str = Field(examples=[_ID])
@@ -154,7 +153,7 @@ class Moved(View):
     status: Status = Field(examples=["in_processing"])
 
 
-class Submitted(Moved):
+class Submitted(CaseChange):
     """The receipt: the copy of what was submitted is at `dataref`."""
 
     service_version: int = Field(examples=[1])
@@ -163,7 +162,7 @@ class Submitted(Moved):
     dataref: str = Field(examples=[datarefs.submission("witten", _ID, _ID)])
 
 
-class Decided(Moved):
+class Decided(CaseChange):
     """The decision that was made."""
 
     decision_id: str = Field(examples=[_ID])
@@ -171,7 +170,7 @@ class Decided(Moved):
     dataref: str = Field(examples=[datarefs.decision("witten", _ID, _ID)])
 
 
-class Asked(Moved):
+class Asked(CaseChange):
     """The request that was made."""
 
     request_id: str = Field(examples=[_ID])
@@ -308,36 +307,33 @@ CONSENT = Bilingual(
 def created(snapshot: Snapshot[Case]) -> Answer:
     """A new draft."""
     case = snapshot.state
-    body = whole(case).model_dump(mode="json")
+    body = case_view(case).model_dump(mode="json")
     return Answer(201, body, snapshot.etag, f"/applications/v1/{case.tenant}/applications/{case.case_id}")
 
 
-def saved(snapshot: Snapshot[Case]) -> Answer:
-    """A changed draft: without its content, which an answer that is remembered must not keep."""
-    return Answer(200, _moved(snapshot.state), snapshot.etag)
+def changed(snapshot: Snapshot[Case]) -> Answer:
+    """A changed draft or case: without its content, since answers are stored for repeated requests."""
+    return Answer(200, _case_change(snapshot.state), snapshot.etag)
 
 
-moved = saved
-
-
-def submitted(snapshot: Snapshot[Case]) -> Answer:
-    """The receipt."""
+def submission_receipt(snapshot: Snapshot[Case]) -> Answer:
+    """The receipt of a submission."""
     case = snapshot.state
     body = Submitted(
-        **_moved(case),
+        **_case_change(case),
         service_version=case.service_version,
-        received_on=case.handed_in.received_on,
-        content_hash=case.handed_in.content_hash,
-        dataref=case.submission_path,
+        received_on=case.require_submission().received_on,
+        content_hash=case.require_submission().content_hash,
+        dataref=case.submission_dataref,
     )
     return Answer(200, body.model_dump(mode="json"), snapshot.etag)
 
 
-def decided(snapshot: Snapshot[Case]) -> Answer:
+def decision_receipt(snapshot: Snapshot[Case]) -> Answer:
     """The decision that was just made."""
     case, decision = snapshot.state, snapshot.state.decisions[-1]
     body = Decided(
-        **_moved(case),
+        **_case_change(case),
         decision_id=decision.decision_id,
         content_hash=decision.content_hash,
         dataref=_decision_path(case, decision),
@@ -345,17 +341,17 @@ def decided(snapshot: Snapshot[Case]) -> Answer:
     return Answer(201, body.model_dump(mode="json"), snapshot.etag, body.dataref)
 
 
-def asked(snapshot: Snapshot[Case]) -> Answer:
+def request_receipt(snapshot: Snapshot[Case]) -> Answer:
     """The request that was just made."""
     case = snapshot.state
     request_id = case.requests[-1].request_id
     dataref = datarefs.information_request(case.tenant, case.case_id, request_id)
-    body = Asked(**_moved(case), request_id=request_id, dataref=dataref)
+    body = Asked(**_case_change(case), request_id=request_id, dataref=dataref)
     return Answer(201, body.model_dump(mode="json"), snapshot.etag, body.dataref)
 
 
-def _moved(case: Case) -> dict[str, Any]:
-    return Moved(
+def _case_change(case: Case) -> dict[str, Any]:
+    return CaseChange(
         application_id=case.application_id,
         case_id=case.case_id,
         case_reference=case.reference,
@@ -364,7 +360,7 @@ def _moved(case: Case) -> dict[str, Any]:
 
 
 def summary(case: Case) -> Summary:
-    """As in a list."""
+    """A draft or case in a list."""
     return Summary(**_summary(case))
 
 
@@ -387,22 +383,22 @@ def _summary(case: Case) -> dict[str, Any]:
     }
 
 
-def whole(case: Case) -> CaseView:
-    """In full."""
-    given = case.submission
+def case_view(case: Case) -> CaseView:
+    """A draft or case in full."""
+    submission = case.submission
     return CaseView(
         **_summary(case),
         channel=case.channel,
-        data=case.fields,
+        data=case.form_data,
         attachments=tuple(map(attachment, case.uploads)),
-        consents_to_mailbox=given.consents_to_mailbox if given else None,
+        consents_to_mailbox=submission.consents_to_mailbox if submission else None,
         complete_as_of=case.complete_as_of,
-        identity_trust_level=given.evidence.trust_level if given else None,
+        identity_trust_level=submission.evidence.trust_level if submission else None,
         fees=tuple(map(_fee, case.assessments)),
         decisions=tuple(_decision(case, each) for each in case.decisions),
         notices=tuple(map(_notice, case.notices)),
         requests=tuple(map(request, case.requests)),
-        submission=case.submission_path if given else None,
+        submission=case.submission_dataref if submission else None,
     )
 
 
@@ -417,15 +413,15 @@ def attachment(upload: Upload) -> AttachmentView:
     )
 
 
-def request(asked_for: InformationRequest) -> RequestView:
+def request(information_request: InformationRequest) -> RequestView:
     """A question of the authority, without its answer."""
     return RequestView(
-        request_id=asked_for.request_id,
-        question=asked_for.question,
-        asked_on=asked_for.asked_on,
-        due_on=asked_for.due_on,
-        status=asked_for.status,
-        answered_on=asked_for.answered_on,
+        request_id=information_request.request_id,
+        question=information_request.question,
+        asked_on=information_request.asked_on,
+        due_on=information_request.due_on,
+        status=information_request.status,
+        answered_on=information_request.answered_on,
     )
 
 
@@ -468,17 +464,17 @@ def _notice(notice: Notice) -> NoticeView:
 
 def findings(found: tuple[Finding, ...]) -> Findings:
     """What keeps an application from being submitted."""
-    return Findings.model_validate({"findings": shown(found)})
+    return Findings.model_validate({"findings": as_errors(found)})
 
 
 def review(case: Case, content: ServiceVersion, now: datetime) -> Review:
     """The page to review."""
-    found = findings(drafts.check(case, content)).findings
+    found = findings(check(case, content)).findings
     return Review(
-        application=whole(case),
+        application=case_view(case),
         service_version=content.terms.version,
         authority=content.terms.authority.model_dump(),
-        data=case.fields,
+        data=case.form_data,
         form_ui=json.loads(content.ui),
         attachments=tuple(map(attachment, case.uploads)),
         fees=_fees(content.terms, case, legal_date(now)),
@@ -493,9 +489,9 @@ def _fees(terms: Terms, case: Case, day: date) -> tuple[ReviewFee, ...]:
     found = []
     for timing in (FeeTiming.BEFORE_PROCESSING, FeeTiming.WITH_DECISION):
         try:
-            fee = owed(terms, timing, case.fields, day)
+            fee = fee_owed(terms, timing, case.form_data, day)
         except Invalid:
-            continue  # an amount that can't be charged is told as it is submitted
+            continue  # submitting answers that the amount can't be charged
         if fee is not None:
             names = tuple(labels[item.fee] for item in fee.items)
             found.append(ReviewFee(timing=timing, amount=fee.amount, labels=names, days_to_pay=fee.days_to_pay))
@@ -510,16 +506,16 @@ def timeline(case: Case, language: Language) -> Timeline:
 
 def submission(case: Case) -> SubmissionView:
     """What was submitted."""
-    given = case.handed_in
+    submitted = case.require_submission()
     return SubmissionView(
         case_reference=case.case_reference,
-        received_on=given.received_on,
-        submitted_at=given.submitted_at,
+        received_on=submitted.received_on,
+        submitted_at=submitted.submitted_at,
         service_name=case.names.complete(),
-        content=submitted_content(case, consents_to_mailbox=given.consents_to_mailbox),
-        content_hash=given.content_hash,
-        identity_trust_level=given.evidence.trust_level,
-        sample=given.terms.sample,
+        content=submitted_content(case, consents_to_mailbox=submitted.consents_to_mailbox),
+        content_hash=submitted.content_hash,
+        identity_trust_level=submitted.evidence.trust_level,
+        sample=submitted.terms.sample,
     )
 
 

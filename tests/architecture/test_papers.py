@@ -108,15 +108,38 @@ def test_the_other_papers_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
 
 
-def test_the_files_that_the_recipe_of_a_service_names_are_there() -> None:
-    """The recipe is followed by tests/component/rathaus/test_sixth_service.py."""
-    recipe = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "### A new service")
+@pytest.mark.parametrize(
+    ("heading", "some"),
+    [
+        (
+            "### A new service",
+            {"contracts/<name>.py", "services/<name>/", "rathaus/registry.py", "tests/sixth_service/"},
+        ),
+        (
+            "### A field more in an application",
+            {"services/applications/domain/state.py", "services/applications/views.py", "tests/support/cases.py"},
+        ),
+        (
+            "### A new event",
+            {
+                "contracts/<name>.py",
+                "contracts/examples.py",
+                "services/<name>/domain",
+                "services/<name>/subscribers.py",
+            },
+        ),
+    ],
+)
+def test_the_files_that_a_recipe_names_are_there(heading: str, some: set[str]) -> None:
+    """The recipe of a service is followed by tests/component/rathaus/test_sixth_service.py."""
+    recipe = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), heading)
     named = set(re.findall(r"`([\w./<>-]+/[\w./<>-]*)`", recipe)) - {"/<name>/"}
-    assert named > {"contracts/<name>.py", "services/<name>/", "rathaus/registry.py", "tests/sixth_service/"}
+    assert named > some
     for name in named:
         for service in NAMES if "<name>" in name else [""]:
             path = ROOT / name.replace("<name>", service)
-            assert path.is_dir() if name.endswith("/") else path.is_file(), path
+            room = path if path.suffix or path.is_dir() else path.with_suffix(".py")
+            assert path.is_dir() if name.endswith("/") else room.exists(), path
 
 
 def test_the_files_that_the_recipe_of_a_payment_provider_names_are_there() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chassis.change import Change
@@ -22,7 +22,18 @@ from contracts.payments import PaymentReceived
 from contracts.values import Money, TrustLevel
 from kernel.canonical_json import canonical
 from kernel.ids import id_of
-from services.applications.domain import cases, drafts, services
+from services.applications.domain import (
+    attachments,
+    closing,
+    commands,
+    decisions,
+    drafts,
+    external_events,
+    information,
+    offers,
+    services,
+    submission,
+)
 from services.applications.domain.offers import Offer
 from services.applications.domain.state import Case, Decision
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
@@ -64,21 +75,21 @@ def offer(given: dict[str, Any] | None = None) -> Offer:
 
 def draft(of: Offer, data: dict[str, Any], case_id: str = CASE) -> Case:
     """A draft with form data."""
-    create = drafts.Create("witten", case_id, ACCOUNT, TrustLevel.HIGH, of)
+    create = commands.CreateDraft("witten", case_id, ACCOUNT, TrustLevel.HIGH, of)
     begun, _ = drafts.create(None, create, NOW)
-    saved, _ = drafts.save(begun, drafts.Save(ACCOUNT, canonical(data)), NOW)
+    saved, _ = drafts.save_form_data(begun, commands.SaveFormData(ACCOUNT, canonical(data)), NOW)
     return saved
 
 
-def submission(of: Offer, **fields: Any) -> drafts.Submit:
+def submit_command(of: Offer, **fields: Any) -> commands.SubmitApplication:
     """A submission as it should be."""
-    return replace(drafts.Submit(ACCOUNT, TrustLevel.SUBSTANTIAL, of, True, True), **fields)
+    return replace(commands.SubmitApplication(ACCOUNT, TrustLevel.SUBSTANTIAL, of, True, True), **fields)
 
 
 def submitted(given: dict[str, Any] | None = None, data: dict[str, Any] | None = None) -> Change[Case]:
     """What a submission leads to: with the certificate, it awaits its fee."""
     of = offer(given or CERTIFICATE)
-    return drafts.submit(draft(of, data or {"purpose": "Bank"}), submission(of), NOW)
+    return submission.submit(draft(of, data or {"purpose": "Bank"}), submit_command(of), NOW)
 
 
 def in_processing() -> Case:
@@ -88,14 +99,14 @@ def in_processing() -> Case:
 
 def decided(outcome: Outcome = Outcome.GRANTED) -> Case:
     """A case that a clerk decided."""
-    return cases.decide(in_processing(), ruling(outcome), NOW)[0]
+    return decisions.decide(in_processing(), ruling(outcome), NOW)[0]
 
 
-def ruling(outcome: Outcome = Outcome.GRANTED, **fields: Any) -> cases.Decide:
+def ruling(outcome: Outcome = Outcome.GRANTED, **fields: Any) -> commands.DecideApplication:
     """A clerk's decision as it should be."""
     grounds = "" if outcome is Outcome.GRANTED else "Es fehlt der Nachweis."
     result = {} if outcome is Outcome.REFUSED else {"registered_since": "1. März 2019"}
-    return replace(cases.Decide(Origin.CLERK, outcome, "clerk-1", grounds, result), **fields)
+    return replace(commands.DecideApplication(Origin.CLERK, outcome, "clerk-1", grounds, result), **fields)
 
 
 def paid(case: Case, outstanding: int = 0, at: datetime = NOW) -> PaymentReceived:
@@ -136,3 +147,34 @@ def told_of(case: Case, decision: Decision | None = None) -> dict[str, Any]:
         "failed": AnnouncementFailed(**common, **rule, provision_ended_on=date(2026, 3, 12)),
     }
     return told
+
+
+def eventful_case() -> tuple[Case, tuple[Event, ...]]:
+    """A case with every kind of event: fee, question, refusal, notice, reopened, granted; with all its events."""
+    of = offer(
+        changed(
+            CERTIFICATE,
+            fees=[CERTIFICATE["fees"][0], {**CERTIFICATE["fees"][0], "id": "later", "timing": "with_decision"}],
+        )
+    )
+    begun = draft(of, {"purpose": "Bank", "copies": 5})
+    document = attachments.require_document(
+        begun, ACCOUNT, offers.require_content(of).terms, "power_of_attorney", "application/pdf"
+    )
+    change = attachments.attach(begun, commands.AttachFile(ACCOUNT, document, HASH, 12, "application/pdf"), NOW)
+    change = change.and_then(submission.submit, submit_command(of), NOW)
+    change = change.and_then(external_events.on_payment, paid(change.state, outstanding=100), NOW)
+    change = change.and_then(external_events.on_payment, paid(change.state), NOW)
+    for day in (10, 20):
+        question = commands.RequestInformation("clerk-1", "Seit wann?", date(2026, 3, day))
+        change = change.and_then(information.request_information, question, NOW)
+    change = change.and_then(information.mark_overdue_requests, NOW + timedelta(days=9))
+    answer = commands.SupplyInformation(ACCOUNT, change.state.requests[1].request_id, "Seit 2019.")
+    change = change.and_then(information.supply_information, answer, NOW)
+    change = change.and_then(decisions.decide, ruling(Outcome.REFUSED), NOW)
+    for name in ("issued", "provided", "failed", "retrieved", "announced"):
+        change = change.and_then(external_events.on_notice, told_of(change.state)[name], NOW)
+    change = change.and_then(closing.reopen, commands.ReopenCase("clerk-1", "remedy"), NOW)
+    again = ruling(Outcome.PARTLY_GRANTED, grounds="Zum Teil.", replaces=change.state.decisions[0].decision_id)
+    change = change.and_then(decisions.decide, again, NOW)
+    return change.state, change.events

@@ -1,4 +1,4 @@
-"""What is wrong with an application, told to the citizen: German and English, never quoting what was entered."""
+"""What is wrong with an application, with messages in German and English that never quote what was entered."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Finding:
     """The keyword of JSON Schema, or `document_missing`, `character_not_printable`."""
     message: Bilingual
 
-    def shown(self) -> dict[str, Any]:
-        """As JSON."""
+    def as_json(self) -> dict[str, Any]:
+        """As one of `errors` in a problem document."""
         return {"pointer": self.pointer, "code": self.code, "message": self.message.model_dump()}
 
 
-def shown(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """As the `errors` of a problem document."""
-    return [each.shown() for each in findings]
+def as_errors(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """The `errors` of a problem document."""
+    return [each.as_json() for each in findings]

@@ -18,7 +18,7 @@ from kernel.texts import Bilingual
 from service_format.form_schema import validator
 from services.applications.domain.findings import Finding
 
-_MOST_FINDINGS = 100
+_MAX_FINDINGS = 100
 _FORMATS = {
     "date": Bilingual(de="ein Datum wie 2026-03-09", en="a date such as 2026-03-09"),
     "email": Bilingual(de="eine E-Mail-Adresse", en="an e-mail address"),
@@ -48,9 +48,9 @@ def check(form: str, data: Any) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for error in _compiled(form).iter_errors(data):
         found.extend(_findings(error))
-        if len(found) >= _MOST_FINDINGS:
+        if len(found) >= _MAX_FINDINGS:
             break
-    return tuple(found[:_MOST_FINDINGS])
+    return tuple(found[:_MAX_FINDINGS])
 
 
 def _findings(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ _GROUNDS = Bilingual(de="Begründung: {grounds}", en="Grounds (in German, the of
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What was decided, as far as the notice tells it."""
+    """What was decided, as far as the notice contains it."""
 
     decision_id: str
     outcome: Outcome
@@ -43,7 +43,7 @@ class Ruling:
 
 
 def document_kind(terms: Terms, outcome: Outcome) -> DocumentKind:
-    """A refusal is a notice, also where the service's document is a certificate."""
+    """The kind of document. A refusal is a notice, also where the service's document is a certificate."""
     return DocumentKind.NOTICE if outcome is Outcome.REFUSED else terms.procedure.document_kind
 
 
@@ -100,15 +100,15 @@ def _facts(terms: Terms, texts: Mapping[Language, NoticeText]) -> list[dict[str,
 
 
 def unprintable_fields(terms: Terms, data: Any) -> tuple[Finding, ...]:
-    """Form fields of the notice with characters that it can't show."""
+    """Form fields of the notice with characters that can't be printed in it."""
     found = ((field.path.split("."), _texts(value_at(data, field.path))) for field in terms.shown)
     return tuple(
         _character_finding("data", *parts) for parts, texts in found if any(unprintable(t, lines=True) for t in texts)
     )
 
 
-def wrong_ruling(terms: Terms, outcome: Outcome, grounds: str, result: Mapping[str, str]) -> tuple[Finding, ...]:
-    """What a person's or system's decision lacks, or has that can't be printed."""
+def check_decision(terms: Terms, outcome: Outcome, grounds: str, result: Mapping[str, str]) -> tuple[Finding, ...]:
+    """What is wrong with a decision of a person or system: grounds or results that are missing or can't be printed."""
     found: list[Finding] = []
     if outcome is not Outcome.GRANTED and not grounds.strip():
         found.append(

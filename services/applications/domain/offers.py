@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from enum import StrEnum
 
 from chassis.change import Change
-from chassis.errors import Conflict, NotFound, NotYet
+from chassis.errors import Conflict, Forbidden, NotFound, NotYet
 from contracts.catalog import ServicePublished, ServiceRetired
-from contracts.values import DataRef, LegalDate, Sha256, Timestamp
-from services.applications.domain.services import ServiceVersion, in_force
+from contracts.values import DataRef, LegalDate, Sha256, Timestamp, TrustLevel
+from services.applications.domain.services import ServiceVersion, Terms, in_force
 
-FETCH = "fetch"
-"""Due work: get the version from the catalog."""
+
+class OfferWork(StrEnum):
+    """Due work of an offer. The values are stored."""
+
+    FETCH_CONTENT = "fetch"
+    """Get the version's content from the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A version of a service. What it says is fetched after the event that announced it."""
+    """A version of a service. Its content is fetched after `service_published`."""
 
     offer_id: str
     service_id: str
@@ -33,10 +38,10 @@ class Offer:
     content: ServiceVersion | None = None
 
 
-def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Change[Offer]:
-    """A version was published: it becomes known, and what it says has to be fetched."""
-    if known is not None:
-        return Change(known)
+def publish(existing: Offer | None, event: ServicePublished, offer_id: str, now: datetime) -> Change[Offer]:
+    """Stores a published version; its content is then due to be fetched. A version that exists is left as it is."""
+    if existing is not None:
+        return Change(existing)
     return Change(
         Offer(
             offer_id=offer_id,
@@ -52,19 +57,19 @@ def publish(known: Offer | None, event: ServicePublished, offer_id: str, now: da
     )
 
 
-def retire(known: Offer, event: ServiceRetired) -> Change[Offer]:
-    """A version takes no more applications after that day."""
-    return Change(replace(known, retired_on=event.retired_on))
+def retire(offer: Offer, event: ServiceRetired) -> Change[Offer]:
+    """The version takes no more applications after `retired_on`."""
+    return Change(replace(offer, retired_on=event.retired_on))
 
 
-def fill(known: Offer, content: ServiceVersion) -> Change[Offer]:
-    """What the version says has arrived."""
-    return Change(replace(known, content=content))
+def fill(offer: Offer, content: ServiceVersion) -> Change[Offer]:
+    """Stores the content of the version."""
+    return Change(replace(offer, content=content))
 
 
 def due(offer: Offer) -> Mapping[str, datetime]:
-    """Only versions that can be applied for online are fetched."""
-    return {FETCH: offer.known_at} if offer.content is None and offer.online else {}
+    """The content is due at once. Only versions that can be applied for online are fetched."""
+    return {OfferWork.FETCH_CONTENT: offer.known_at} if offer.content is None and offer.online else {}
 
 
 def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
@@ -73,7 +78,7 @@ def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
     Raises:
         NotFound: the town offers no such service.
         Conflict: it takes no applications on that day, or none online.
-        NotYet: what the version says hasn't been fetched.
+        NotYet: the version's content hasn't been fetched.
     """
     known = sorted((each for each in offers if each.service_id == service_id), key=lambda each: each.version)
     if not known:
@@ -89,3 +94,20 @@ def choose(offers: Iterable[Offer], service_id: str, day: date) -> Offer:
     if newest.content.terms.online is None:
         raise Conflict("the service can't be applied for online", service_id=service_id)
     return newest
+
+
+def require_content(offer: Offer | None) -> ServiceVersion:
+    """The content of a version that `choose` returned.
+
+    Raises:
+        ValueError: there is no version, or its content wasn't fetched: a mistake in this service.
+    """
+    if offer is None or offer.content is None:
+        raise ValueError("an application needs a version that was fetched")
+    return offer.content
+
+
+def require_trust_level(terms: Terms, trust_level: TrustLevel) -> None:
+    """Raises Forbidden where the token's trust level is below the service's."""
+    if not trust_level.reaches(terms.trust_level):
+        raise Forbidden("sign in at the trust level that the service needs", trust_level=terms.trust_level.value)

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts import datarefs
 from contracts.applications import (
     Addressee,
     Attachment,
@@ -26,11 +27,16 @@ from kernel.ids import id_of
 from kernel.legal_days import start_of
 from kernel.texts import Bilingual
 from services.applications.domain.services import Terms
-
-INFORMATION = "information"
-"""Due work: the day on which information was due has passed."""
+from services.applications.domain.timeline import TimelineCode, TimelineEntry
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class CaseWork(StrEnum):
+    """Due work of a case. The values are stored."""
+
+    INFORMATION_OVERDUE = "information"
+    """The day on which information was due has passed."""
 
 
 class Status(str, Enum):
@@ -70,7 +76,7 @@ class NoticeStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file handed in; its content is in the file store."""
+    """An attached file; its content is in the file store."""
 
     attachment_id: str
     document: str
@@ -81,8 +87,8 @@ class Upload:
     media_type: str
     uploaded_at: Timestamp
 
-    def told(self) -> Attachment:
-        """As events tell it."""
+    def as_attachment(self) -> Attachment:
+        """As events name it."""
         return Attachment(
             attachment_id=self.attachment_id, sha256=self.sha256, size=self.size, media_type=self.media_type
         )
@@ -90,7 +96,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was handed in, and under which terms. Never changes."""
+    """What was submitted, and under which terms. Never changes."""
 
     content_hash: str
     submitted_at: Timestamp
@@ -102,7 +108,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A fee that was set, and what payments told of it."""
+    """A fee that was assessed, and the state of its payment."""
 
     assessment_id: str
     timing: FeeTiming
@@ -113,7 +119,7 @@ class Assessment:
     demand_id: str | None = None
     payment_reference: str | None = None
     dataref: str | None = None
-    """The demand."""
+    """Path of the demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +159,13 @@ class InformationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice of a decision for one addressee, as notifications tells of it."""
+    """A notice of a decision for one addressee, by the events of notifications."""
 
     notice_id: str
     decision_id: str
     addressee_id: str
     status: NoticeStatus
     announced_on: LegalDate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the timeline: a code, for which `texts.py` has sentences."""
-
-    code: str
-    at: Timestamp
-    day: LegalDate | None = None
-    amount: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class Case:
     case_id: str
     application_id: str
     account_id: str
-    """Whose it is."""
+    """The applicant's account."""
     service_id: str
     service_version: int
     """Of a draft: the version that it was begun with; from submission on: the one that it is pinned to."""
@@ -201,7 +197,7 @@ class Case:
     decisions: tuple[Decision, ...] = ()
     requests: tuple[InformationRequest, ...] = ()
     notices: tuple[Notice, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[TimelineEntry, ...] = ()
     closed_on: LegalDate | None = None
     closed_reason: str | None = None
 
@@ -211,44 +207,49 @@ class Case:
         return party_id(self.case_id)
 
     @property
-    def path(self) -> str:
-        """Below which its immutable versions are (`dataref`)."""
-        return f"/applications/v1/{self.tenant}/cases/{self.case_id}"
+    def submission_dataref(self) -> str:
+        """The path of what was submitted."""
+        return datarefs.submission(self.tenant, self.case_id, self.application_id)
 
-    @property
-    def submission_path(self) -> str:
-        """`dataref` of what was submitted."""
-        return f"{self.path}/submissions/{self.application_id}"
+    def require_submission(self) -> Submission:
+        """The submission.
 
-    @property
-    def handed_in(self) -> Submission:
-        """The submission of a case that isn't a draft."""
+        Raises:
+            ValueError: the case is a draft.
+        """
         if self.submission is None:
             raise ValueError(f"case {self.case_id} is a draft")
         return self.submission
 
     @property
     def case_reference(self) -> str:
-        """The reference of a case that isn't a draft."""
-        return self.reference or reference(self.tenant, self.handed_in.received_on, self.case_id)
+        """The reference of a submitted case; computed for a case that was stored without one."""
+        return self.reference or reference(self.tenant, self.require_submission().received_on, self.case_id)
 
     @property
-    def standing(self) -> Decision | None:
+    def current_decision(self) -> Decision | None:
         """The decision that no other replaces: the last one."""
         return self.decisions[-1] if self.decisions else None
 
     @property
-    def fields(self) -> Any:
-        """The form data."""
+    def form_data(self) -> Any:
+        """The form data, parsed."""
         return json.loads(self.data)
 
     def party(self, role: Role) -> Party:
         """The applicant in that role."""
         return Party(party_id=self.party_id, role=role, account_id=self.account_id)
 
-    def noted(self, code: str, now: datetime, day: date | None = None, amount: Money | None = None) -> Case:
-        """With a line in the timeline."""
-        return replace(self, entries=(*self.entries, Entry(code, now, day, amount)), changed_at=now)
+    def with_requests_lapsed(self) -> Case:
+        """Without requests for information that can be answered: for a decision or withdrawal."""
+        lapsed = (replace(each, status=RequestStatus.LAPSED) if each.answerable else each for each in self.requests)
+        return replace(self, requests=tuple(lapsed))
+
+    def with_timeline_entry(
+        self, code: TimelineCode, now: datetime, day: date | None = None, amount: Money | None = None
+    ) -> Case:
+        """With another entry at the end of the timeline."""
+        return replace(self, entries=(*self.entries, TimelineEntry(code.value, now, day, amount)), changed_at=now)
 
 
 def party_id(case_id: str) -> str:
@@ -264,30 +265,7 @@ def reference(tenant: str, day: date, case_id: str) -> str:
     return f"{town}-{day.year}-{digits}"
 
 
-def submitted_content(case: Case, *, consents_to_mailbox: bool) -> dict[str, Any]:
-    """What is handed in, as JSON: its canonical form (RFC 8785) is what `content_hash` is of."""
-    return {
-        "case_id": case.case_id,
-        "application_id": case.application_id,
-        "service_id": case.service_id,
-        "service_version": case.service_version,
-        "channel": case.channel.value,
-        "data": case.fields,
-        "attachments": [
-            {
-                "attachment_id": each.attachment_id,
-                "document": each.document,
-                "sha256": each.sha256,
-                "size": each.size,
-                "media_type": each.media_type,
-            }
-            for each in case.uploads
-        ],
-        "consents_to_mailbox": consents_to_mailbox,
-    }
-
-
 def due(case: Case) -> Mapping[str, datetime]:
     """The first moment after the earliest day on which information was due."""
     days = [each.due_on for each in case.requests if each.status is RequestStatus.OPEN]
-    return {INFORMATION: start_of(min(days) + timedelta(days=1))} if days else {}
+    return {CaseWork.INFORMATION_OVERDUE: start_of(min(days) + timedelta(days=1))} if days else {}

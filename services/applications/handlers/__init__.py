@@ -14,11 +14,11 @@ __all__ = ["Cases", "Drafts", "Handlers", "Offers"]
 
 
 class Handlers:
-    """All of them."""
+    """All handlers of the service."""
 
     def __init__(self, stores: Stores, clock: Clock, files: Files, settings: Settings) -> None:
         self.now = clock.now
-        """The present instant, for what is shown."""
+        """The current time, for answers that depend on it."""
         self.offers = Offers(stores)
         self.drafts = Drafts(stores, clock, files, settings)
         self.cases = Cases(stores, files)

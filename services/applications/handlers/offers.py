@@ -1,4 +1,4 @@
-"""What the catalog published, as it is known here."""
+"""Versions of services: published, retired, fetched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Offers:
         """A version becomes known."""
         offer_id = event.new_id("offer")
         await self._stores.offers.upsert_on_event(
-            event, offer_id, lambda known, now: offers.publish(known, event.data, offer_id, now)
+            event, offer_id, lambda existing, now: offers.publish(existing, event.data, offer_id, now)
         )
 
     async def on_service_retired(self, event: Received[ServiceRetired]) -> None:
@@ -32,16 +32,17 @@ class Offers:
             event, event.new_id("offer"), lambda offer, _: offers.retire(offer, event.data), if_missing=unknown
         )
 
-    async def fill(self, work: Work[Offer], given: dict[str, Any]) -> None:
-        """Keeps what the catalog says of a version.
+    async def fill(self, work: Work[Offer], answer: dict[str, Any]) -> None:
+        """Stores the content of a version, as the catalog answered it.
 
         Raises:
-            ValueError: it isn't what was published, or can't be read: nobody could apply, so it is tried again, loudly.
+            ValueError: it isn't what was published, or can't be read. Nobody can apply then: the work fails, is logged
+                as an error, and is tried again.
         """
         offer = work.snapshot.state
-        if given.get("content_hash") != offer.content_hash:
+        if answer.get("content_hash") != offer.content_hash:
             raise ValueError(f"{offer.dataref} is not the version that was published")
-        content = services.read(given)
+        content = services.read(answer)
         if not forms.usable(content.form):
             raise ValueError(f"the form of {offer.dataref} can't be used")
-        await self._stores.offers.on_due(work, lambda known, _: offers.fill(known, content))
+        await self._stores.offers.on_due(work, lambda offer, _: offers.fill(offer, content))

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from chassis.change import Change
 from chassis.errors import Conflict
+from contracts import datarefs
 from contracts.catalog import TownRegistered
 from contracts.values import MunicipalityKey, RegionalKey
 from service_format.model import Language, Line, Model, Url
@@ -96,6 +97,6 @@ def register(state: Town | None, command: Register, now: datetime) -> Change[Tow
         tenant=made.tenant,
         ars=made.present.ars,
         ags=made.present.ags,
-        dataref=f"/catalog/v1/{made.tenant}/revisions/{len(made.revisions)}",
+        dataref=datarefs.town_revision(made.tenant, len(made.revisions)),
     )
     return Change(made, (told,))

@@ -9,6 +9,7 @@ from enum import Enum
 
 from chassis.change import Change
 from chassis.errors import Conflict, Forbidden, Invalid
+from contracts import datarefs
 from contracts.catalog import ServicePublished, ServiceRetired
 from kernel.canonical_json import canonical, sha256
 from kernel.ids import id_of
@@ -78,7 +79,7 @@ class ServiceVersion:
     @property
     def dataref(self) -> str:
         """Its path; immutable once published."""
-        return f"/catalog/v1/{self.tenant}/services/{self.service_id}/versions/{self.number}"
+        return datarefs.service_version(self.tenant, self.service_id, self.number)
 
     @property
     def standing(self) -> Standing:

@@ -28,7 +28,7 @@ from contracts.values import Money
 from kernel.canonical_json import content_hash
 from kernel.ids import id_of
 from kernel.legal_days import start_of
-from services.applications.domain import cases, news, state
+from services.applications.domain import closing, commands, decisions, external_events, information, state
 from services.applications.domain.state import Case, NoticeStatus, RequestStatus, Status
 from tests.support.cases import (
     ACCOUNT,
@@ -58,17 +58,17 @@ def _closed() -> Case:
     case = decided()
     told = told_of(case)
     for name in ("issued", "provided", "retrieved", "announced"):
-        case, _ = news.on_notice(case, told[name], LATER)
+        case, _ = external_events.on_notice(case, told[name], LATER)
     return case
 
 
 def _withdrawn() -> Case:
-    return cases.withdraw(in_processing(), ACCOUNT, NOW)[0]
+    return closing.withdraw(in_processing(), commands.WithdrawApplication(ACCOUNT), NOW)[0]
 
 
 def _asked(case: Case | None = None) -> Case:
-    question = cases.AskInformation("clerk-1", "Seit wann?", DUE)
-    return cases.ask_information(case or in_processing(), question, NOW)[0]
+    question = commands.RequestInformation("clerk-1", "Seit wann?", DUE)
+    return information.request_information(case or in_processing(), question, NOW)[0]
 
 
 # Payment
@@ -76,7 +76,7 @@ def _asked(case: Case | None = None) -> Case:
 
 def test_once_paid_it_is_complete() -> None:
     case, _ = submitted()
-    after, events = news.on_payment(case, paid(case, at=LATER), LATER)
+    after, events = external_events.on_payment(case, paid(case, at=LATER), LATER)
     assert after.status is Status.IN_PROCESSING
     (said,) = events
     assert isinstance(said, ApplicationComplete)
@@ -88,24 +88,24 @@ def test_once_paid_a_rule_may_decide() -> None:
     given = changed(BIN_CHANGE, fees=CERTIFICATE["fees"])
     case, events = submitted(given, {"bin_size": "80"})
     assert not any(isinstance(each, DecisionMade) for each in events)
-    after, said = news.on_payment(case, paid(case), NOW)
+    after, said = external_events.on_payment(case, paid(case), NOW)
     assert [type(each) for each in said] == [ApplicationComplete, DecisionMade]
     assert after.status is Status.DECIDED
 
 
 def test_part_of_the_money_is_not_enough() -> None:
     case, _ = submitted()
-    partly, events = news.on_payment(case, paid(case, outstanding=100), NOW)
+    partly, events = external_events.on_payment(case, paid(case, outstanding=100), NOW)
     assert (partly.status, events) == (Status.AWAITING_PAYMENT, ())
     assert _codes(partly)[-1] == "payment_partly"
-    assert news.on_payment(partly, paid(case), NOW)[1] != ()
+    assert external_events.on_payment(partly, paid(case), NOW)[1] != ()
 
 
 def test_every_fee_before_processing_has_to_be_paid() -> None:
     case, _ = submitted()
     second = replace(case.assessments[0], assessment_id=id_of("test", "second"))
     both = replace(case, assessments=(*case.assessments, second))
-    after, events = news.on_payment(both, paid(both), NOW)
+    after, events = external_events.on_payment(both, paid(both), NOW)
     assert (after.status, events) == (Status.AWAITING_PAYMENT, ())
 
 
@@ -129,7 +129,7 @@ def test_other_news_of_payments_are_told_only() -> None:
         PaymentCancelled(**of, **fee, reason="replaced"),
     )
     for event in told:
-        case, events = news.on_payment(case, event, NOW)
+        case, events = external_events.on_payment(case, event, NOW)
         assert events == ()
         assert case.status is Status.AWAITING_PAYMENT
     assert _codes(case)[-4:] == ["payment_requested", "payment_failed", "payment_overdue", "payment_cancelled"]
@@ -140,13 +140,13 @@ def test_other_news_of_payments_are_told_only() -> None:
 def test_money_for_a_fee_that_was_never_set_is_rejected() -> None:
     case, _ = submitted()
     with pytest.raises(Rejected):
-        news.on_payment(in_processing(), paid(case), NOW)
+        external_events.on_payment(in_processing(), paid(case), NOW)
 
 
 def test_money_after_a_withdrawal_moves_nothing() -> None:
     case, _ = submitted()
-    gone, _ = cases.withdraw(case, ACCOUNT, NOW)
-    after, events = news.on_payment(gone, paid(case), NOW)
+    gone, _ = closing.withdraw(case, commands.WithdrawApplication(ACCOUNT), NOW)
+    after, events = external_events.on_payment(gone, paid(case), NOW)
     assert (after.status, events) == (Status.CLOSED, ())
 
 
@@ -154,7 +154,7 @@ def test_money_after_a_withdrawal_moves_nothing() -> None:
 
 
 def test_a_clerk_decides() -> None:
-    case, events = cases.decide(in_processing(), ruling(), LATER)
+    case, events = decisions.decide(in_processing(), ruling(), LATER)
     (said,) = events
     assert isinstance(said, DecisionMade)
     assert (said.origin, said.decided_by, said.decided_on) == (Origin.CLERK, "clerk-1", date(2026, 3, 5))
@@ -175,14 +175,14 @@ def test_a_clerk_decides() -> None:
 )
 def test_it_cannot_be_decided_now(case: Case) -> None:
     with pytest.raises(Conflict):
-        cases.decide(case, ruling(), NOW)
+        decisions.decide(case, ruling(), NOW)
 
 
 def test_the_authority_sees_no_draft() -> None:
     case = draft(offer(), {})
     for move in (
-        lambda: cases.decide(case, ruling(), NOW),
-        lambda: cases.reopen(case, cases.Reopen("clerk-1", "remedy"), NOW),
+        lambda: decisions.decide(case, ruling(), NOW),
+        lambda: closing.reopen(case, commands.ReopenCase("clerk-1", "remedy"), NOW),
         lambda: _asked(case),
     ):
         with pytest.raises(NotFound):
@@ -191,7 +191,7 @@ def test_the_authority_sees_no_draft() -> None:
 
 def test_a_refusal_needs_grounds() -> None:
     with pytest.raises(Invalid) as refused:
-        cases.decide(in_processing(), ruling(Outcome.REFUSED, grounds=""), NOW)
+        decisions.decide(in_processing(), ruling(Outcome.REFUSED, grounds=""), NOW)
     assert refused.value.extra["errors"][0]["code"] == "grounds_missing"
 
 
@@ -200,25 +200,25 @@ def test_a_decision_is_replaced_by_name() -> None:
     first = case.decisions[0]
     for wrong in (None, id_of("another")):
         with pytest.raises(Conflict):
-            cases.decide(case, ruling(replaces=wrong), NOW)
-    after, (said,) = cases.decide(case, ruling(replaces=first.decision_id), NOW)
+            decisions.decide(case, ruling(replaces=wrong), NOW)
+    after, (said,) = decisions.decide(case, ruling(replaces=first.decision_id), NOW)
     assert isinstance(said, DecisionMade)
     assert said.replaces == first.decision_id
     assert said.decision_id != first.decision_id
     assert after.decisions[0] == first
     with pytest.raises(Conflict):
-        cases.decide(in_processing(), ruling(replaces=first.decision_id), NOW)
+        decisions.decide(in_processing(), ruling(replaces=first.decision_id), NOW)
 
 
 def test_a_fee_with_the_decision_is_set_once_and_not_for_a_refusal() -> None:
     fee = {**CERTIFICATE["fees"][0], "timing": "with_decision"}
     case, _ = submitted(changed(CERTIFICATE, fees=[fee]))
-    refused, events = cases.decide(case, ruling(Outcome.REFUSED), NOW)
+    refused, events = decisions.decide(case, ruling(Outcome.REFUSED), NOW)
     assert [type(each) for each in events] == [DecisionMade]
-    granted, events = cases.decide(refused, ruling(replaces=refused.decisions[0].decision_id), NOW)
+    granted, events = decisions.decide(refused, ruling(replaces=refused.decisions[0].decision_id), NOW)
     assert [type(each) for each in events] == [DecisionMade, FeeAssessed]
     assert granted.assessments[0].timing is FeeTiming.WITH_DECISION
-    _, events = cases.decide(granted, ruling(replaces=granted.decisions[1].decision_id), NOW)
+    _, events = decisions.decide(granted, ruling(replaces=granted.decisions[1].decision_id), NOW)
     assert [type(each) for each in events] == [DecisionMade]
 
 
@@ -229,9 +229,9 @@ def test_it_closes_when_the_notice_is_announced() -> None:
     case = decided()
     told = told_of(case)
     for name, status in (("issued", "issued"), ("provided", "provided"), ("retrieved", "retrieved")):
-        case, events = news.on_notice(case, told[name], NOW)
+        case, events = external_events.on_notice(case, told[name], NOW)
         assert (case.notices[0].status.value, case.status, events) == (status, Status.DECIDED, ())
-    case, (said,) = news.on_notice(case, told["announced"], LATER)
+    case, (said,) = external_events.on_notice(case, told["announced"], LATER)
     assert said == CaseClosed(case_id=case.case_id, closed_on=date(2026, 3, 5), reason="decided")
     assert (case.status, case.closed_reason) == (Status.CLOSED, "decided")
     assert case.notices[0].announced_on == date(2026, 3, 4)
@@ -241,39 +241,39 @@ def test_a_notice_not_fetched_leaves_it_open() -> None:
     case = decided()
     told = told_of(case)
     for name in ("issued", "provided", "failed"):
-        case, events = news.on_notice(case, told[name], NOW)
+        case, events = external_events.on_notice(case, told[name], NOW)
         assert events == ()
     assert (case.status, case.notices[0].status) == (Status.DECIDED, NoticeStatus.FAILED)
 
 
 def test_what_is_announced_stays_announced() -> None:
     case = _closed()
-    after, events = news.on_notice(case, told_of(case)["retrieved"], LATER)
+    after, events = external_events.on_notice(case, told_of(case)["retrieved"], LATER)
     assert (after.notices[0].status, after.status, events) == (NoticeStatus.ANNOUNCED, Status.CLOSED, ())
 
 
 def test_the_announcement_of_a_replaced_decision_closes_nothing() -> None:
     case = decided()
     first = case.decisions[0]
-    case, _ = cases.decide(case, ruling(Outcome.REFUSED, replaces=first.decision_id), NOW)
+    case, _ = decisions.decide(case, ruling(Outcome.REFUSED, replaces=first.decision_id), NOW)
     for name in ("issued", "announced"):
-        case, events = news.on_notice(case, told_of(case, first)[name], NOW)
+        case, events = external_events.on_notice(case, told_of(case, first)[name], NOW)
         assert events == ()
     for name in ("issued", "announced"):
-        case, events = news.on_notice(case, told_of(case)[name], NOW)
+        case, events = external_events.on_notice(case, told_of(case)[name], NOW)
     assert [type(each) for each in events] == [CaseClosed]
 
 
 def test_news_of_an_unknown_decision_or_notice() -> None:
     case = decided()
     with pytest.raises(Rejected):
-        news.on_notice(in_processing(), told_of(case)["issued"], NOW)
+        external_events.on_notice(in_processing(), told_of(case)["issued"], NOW)
     with pytest.raises(NotYet):
-        news.on_notice(case, told_of(case)["provided"], NOW)
+        external_events.on_notice(case, told_of(case)["provided"], NOW)
 
 
 def test_withdrawal_closes() -> None:
-    case, events = cases.withdraw(_asked(submitted()[0]), ACCOUNT, NOW)
+    case, events = closing.withdraw(_asked(submitted()[0]), commands.WithdrawApplication(ACCOUNT), NOW)
     assert [type(each) for each in events] == [ApplicationWithdrawn, CaseClosed]
     assert (case.closed_reason, case.requests[0].status) == ("withdrawn", RequestStatus.LAPSED)
     assert state.due(case) == {}
@@ -282,103 +282,107 @@ def test_withdrawal_closes() -> None:
 @pytest.mark.parametrize("case", [draft(offer(), {}), decided(), _closed(), _withdrawn()])
 def test_it_cannot_be_withdrawn_now(case: Case) -> None:
     with pytest.raises(Conflict):
-        cases.withdraw(case, ACCOUNT, NOW)
+        closing.withdraw(case, commands.WithdrawApplication(ACCOUNT), NOW)
 
 
 def test_only_its_owner_withdraws_or_answers() -> None:
     case = _asked()
     with pytest.raises(NotFound):
-        cases.withdraw(case, OTHER, NOW)
+        closing.withdraw(case, commands.WithdrawApplication(OTHER), NOW)
     with pytest.raises(NotFound):
-        cases.supply_information(case, cases.SupplyInformation(OTHER, case.requests[0].request_id, "x"), NOW)
+        information.supply_information(case, commands.SupplyInformation(OTHER, case.requests[0].request_id, "x"), NOW)
 
 
 def test_a_closed_case_is_reopened_and_closed_again_by_another_decision() -> None:
     closed = _closed()
-    case, (said,) = cases.reopen(closed, cases.Reopen("clerk-2", "correction"), LATER)
+    case, (said,) = closing.reopen(closed, commands.ReopenCase("clerk-2", "correction"), LATER)
     assert isinstance(said, CaseReopened)
     assert (case.status, case.closed_on) == (Status.IN_PROCESSING, None)
     with pytest.raises(Conflict):
-        cases.decide(case, ruling(), LATER)
-    case, _ = cases.decide(case, ruling(replaces=closed.decisions[0].decision_id), LATER)
+        decisions.decide(case, ruling(), LATER)
+    case, _ = decisions.decide(case, ruling(replaces=closed.decisions[0].decision_id), LATER)
     for name in ("issued", "announced"):
-        case, events = news.on_notice(case, told_of(case)[name], LATER)
+        case, events = external_events.on_notice(case, told_of(case)[name], LATER)
     assert [type(each) for each in events] == [CaseClosed]
 
 
 @pytest.mark.parametrize("case", [in_processing(), decided(), _withdrawn()])
 def test_it_cannot_be_reopened_now(case: Case) -> None:
     with pytest.raises(Conflict):
-        cases.reopen(case, cases.Reopen("clerk-1", "remedy"), NOW)
+        closing.reopen(case, commands.ReopenCase("clerk-1", "remedy"), NOW)
 
 
 # Information
 
 
 def test_a_question_and_its_answer() -> None:
-    case, (asked,) = cases.ask_information(in_processing(), cases.AskInformation("clerk-1", "Seit wann?", DUE), NOW)
+    case, (asked,) = information.request_information(
+        in_processing(), commands.RequestInformation("clerk-1", "Seit wann?", DUE), NOW
+    )
     assert isinstance(asked, InformationRequested)
     assert asked.dataref == datarefs.information_request("witten", case.case_id, asked.request_id)
-    assert state.due(case) == {state.INFORMATION: start_of(date(2026, 3, 21))}
-    answer = cases.SupplyInformation(ACCOUNT, asked.request_id, "Seit 2019.")
-    case, (said,) = cases.supply_information(case, answer, LATER)
+    assert state.due(case) == {state.CaseWork.INFORMATION_OVERDUE: start_of(date(2026, 3, 21))}
+    answer = commands.SupplyInformation(ACCOUNT, asked.request_id, "Seit 2019.")
+    case, (said,) = information.supply_information(case, answer, LATER)
     assert isinstance(said, InformationSupplied)
     assert said.dataref == datarefs.information_answer("witten", case.case_id, asked.request_id)
-    assert said.content_hash == content_hash(cases.answer_content(case, case.requests[0]))
+    assert said.content_hash == content_hash(information.answer_content(case, case.requests[0]))
     assert state.due(case) == {}
     with pytest.raises(Conflict):
-        cases.supply_information(case, answer, LATER)
+        information.supply_information(case, answer, LATER)
     with pytest.raises(NotFound):
-        cases.supply_information(case, replace(answer, request_id=id_of("x")), LATER)
+        information.supply_information(case, replace(answer, request_id=id_of("x")), LATER)
 
 
 def test_a_question_not_answered_in_time_still_can_be() -> None:
     case = _asked()
     for moment in (start_of(DUE), start_of(DUE) + timedelta(hours=23)):
-        assert cases.note_overdue_information(case, moment) == (case, ())
-    late, events = cases.note_overdue_information(case, start_of(DUE + timedelta(days=1)))
+        assert information.mark_overdue_requests(case, moment) == (case, ())
+    late, events = information.mark_overdue_requests(case, start_of(DUE + timedelta(days=1)))
     assert (late.requests[0].status, events, state.due(late)) == (RequestStatus.OVERDUE, (), {})
-    answered, _ = cases.supply_information(
-        late, cases.SupplyInformation(ACCOUNT, late.requests[0].request_id, "x"), LATER + timedelta(days=30)
+    answered, _ = information.supply_information(
+        late, commands.SupplyInformation(ACCOUNT, late.requests[0].request_id, "x"), LATER + timedelta(days=30)
     )
     assert answered.requests[0].status is RequestStatus.ANSWERED
 
 
 def test_the_earliest_question_is_due_first() -> None:
     case = _asked(_asked())
-    sooner, _ = cases.ask_information(case, cases.AskInformation("clerk-1", "?", date(2026, 3, 10)), NOW)
-    assert state.due(sooner) == {state.INFORMATION: start_of(date(2026, 3, 11))}
+    sooner, _ = information.request_information(
+        case, commands.RequestInformation("clerk-1", "?", date(2026, 3, 10)), NOW
+    )
+    assert state.due(sooner) == {state.CaseWork.INFORMATION_OVERDUE: start_of(date(2026, 3, 11))}
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 2), date(2026, 3, 1)])
 def test_a_day_must_lie_ahead(day: date) -> None:
     with pytest.raises(Invalid):
-        cases.ask_information(in_processing(), cases.AskInformation("clerk-1", "?", day), NOW)
+        information.request_information(in_processing(), commands.RequestInformation("clerk-1", "?", day), NOW)
 
 
 def test_questions_are_bounded_and_end_with_the_case() -> None:
     with pytest.raises(Conflict):
         _asked(_closed())
     case = in_processing()
-    for _ in range(cases.MOST_REQUESTS):
+    for _ in range(information.MAX_REQUESTS):
         case = _asked(case)
     with pytest.raises(Conflict):
         _asked(case)
 
 
 def test_a_decision_makes_open_questions_needless() -> None:
-    case, _ = cases.decide(_asked(), ruling(), NOW)
+    case, _ = decisions.decide(_asked(), ruling(), NOW)
     assert case.requests[0].status is RequestStatus.LAPSED
 
 
 def test_an_open_question_keeps_a_decided_case_open() -> None:
     case = _asked(decided())
     for name in ("issued", "announced"):
-        case, events = news.on_notice(case, told_of(case)[name], NOW)
+        case, events = external_events.on_notice(case, told_of(case)[name], NOW)
         assert events == ()
-    answer = cases.SupplyInformation(ACCOUNT, case.requests[0].request_id, "x")
-    _, events = cases.supply_information(case, answer, NOW)
+    answer = commands.SupplyInformation(ACCOUNT, case.requests[0].request_id, "x")
+    _, events = information.supply_information(case, answer, NOW)
     assert [type(each) for each in events] == [InformationSupplied, CaseClosed]
-    late, events = cases.note_overdue_information(case, start_of(DUE + timedelta(days=1)))
+    late, events = information.mark_overdue_requests(case, start_of(DUE + timedelta(days=1)))
     assert [type(each) for each in events] == [CaseClosed]
     assert late.status is Status.CLOSED

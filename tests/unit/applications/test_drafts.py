@@ -15,9 +15,9 @@ from contracts.applications import ApplicationComplete, ApplicationSubmitted, De
 from contracts.values import TrustLevel
 from kernel.canonical_json import canonical, content_hash, sha256
 from kernel.ids import id_of
-from services.applications.domain import drafts
-from services.applications.domain.state import Case, Status, reference, submitted_content
-from tests.support.cases import ACCOUNT, CASE, HASH, NOW, changed, draft, offer, submission, submitted
+from services.applications.domain import attachments, commands, drafts, offers, submission
+from services.applications.domain.state import Case, Status, reference
+from tests.support.cases import ACCOUNT, CASE, HASH, NOW, changed, draft, offer, submit_command, submitted
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
 OTHER = id_of("test", "another account")
@@ -29,13 +29,13 @@ def _errors(failure: pytest.ExceptionInfo[Invalid]) -> list[tuple[str, str]]:
 
 
 def _attached(case: Case, document: str = "power_of_attorney", digest: str = HASH) -> Case:
-    content = drafts.content_of(offer(CERTIFICATE))
-    target = drafts.upload_target(case, ACCOUNT, content.terms, document, "application/pdf")
-    return drafts.attach(case, drafts.Attach(ACCOUNT, target, digest, 12, "application/pdf"), NOW)[0]
+    content = offers.require_content(offer(CERTIFICATE))
+    target = attachments.require_document(case, ACCOUNT, content.terms, document, "application/pdf")
+    return attachments.attach(case, commands.AttachFile(ACCOUNT, target, digest, 12, "application/pdf"), NOW)[0]
 
 
 def test_a_draft_says_nothing() -> None:
-    create = drafts.Create("witten", CASE, ACCOUNT, TrustLevel.BASIC, offer())
+    create = commands.CreateDraft("witten", CASE, ACCOUNT, TrustLevel.BASIC, offer())
     made, events = drafts.create(None, create, NOW)
     assert events == ()
     assert (made.status, made.data, made.reference) == (Status.DRAFT, "{}", None)
@@ -44,11 +44,11 @@ def test_a_draft_says_nothing() -> None:
 
 def test_the_service_names_the_trust_level() -> None:
     with pytest.raises(Forbidden) as refused:
-        drafts.create(None, drafts.Create("witten", CASE, ACCOUNT, TrustLevel.BASIC, offer(CERTIFICATE)), NOW)
+        drafts.create(None, commands.CreateDraft("witten", CASE, ACCOUNT, TrustLevel.BASIC, offer(CERTIFICATE)), NOW)
     assert refused.value.extra == {"trust_level": "substantial"}
     of = offer(CERTIFICATE)
     with pytest.raises(Forbidden):
-        drafts.submit(draft(of, {"purpose": "x"}), submission(of, trust_level=TrustLevel.BASIC), NOW)
+        submission.submit(draft(of, {"purpose": "x"}), submit_command(of, trust_level=TrustLevel.BASIC), NOW)
 
 
 @pytest.mark.parametrize("account", [OTHER, "", "anonymous"])
@@ -56,10 +56,10 @@ def test_nobody_else_does_anything_with_it(account: str) -> None:
     of = offer()
     case = draft(of, {"bin_size": "80"})
     for move in (
-        lambda: drafts.save(case, drafts.Save(account, "{}"), NOW),
-        lambda: drafts.detach(case, drafts.Detach(account, "x"), NOW),
-        lambda: drafts.discard(case, account),
-        lambda: drafts.submit(case, submission(of, account_id=account), NOW),
+        lambda: drafts.save_form_data(case, commands.SaveFormData(account, "{}"), NOW),
+        lambda: attachments.detach(case, commands.DetachFile(account, "x"), NOW),
+        lambda: drafts.discard(case, commands.DiscardDraft(account)),
+        lambda: submission.submit(case, submit_command(of, account_id=account), NOW),
     ):
         with pytest.raises(NotFound):
             move()
@@ -68,10 +68,10 @@ def test_nobody_else_does_anything_with_it(account: str) -> None:
 def test_nothing_changes_after_submission() -> None:
     case, _ = submitted()
     for move in (
-        lambda: drafts.save(case, drafts.Save(ACCOUNT, "{}"), NOW),
-        lambda: drafts.detach(case, drafts.Detach(ACCOUNT, "x"), NOW),
-        lambda: drafts.discard(case, ACCOUNT),
-        lambda: drafts.submit(case, submission(offer(CERTIFICATE)), NOW),
+        lambda: drafts.save_form_data(case, commands.SaveFormData(ACCOUNT, "{}"), NOW),
+        lambda: attachments.detach(case, commands.DetachFile(ACCOUNT, "x"), NOW),
+        lambda: drafts.discard(case, commands.DiscardDraft(ACCOUNT)),
+        lambda: submission.submit(case, submit_command(offer(CERTIFICATE)), NOW),
         lambda: _attached(case),
     ):
         with pytest.raises(Conflict):
@@ -83,18 +83,18 @@ def test_a_file_takes_the_place_of_the_one_before() -> None:
     twice = _attached(once, digest="0" * 64)
     assert len(once.uploads) == len(twice.uploads) == 1
     assert once.uploads[0].attachment_id != twice.uploads[0].attachment_id
-    emptied, _ = drafts.detach(twice, drafts.Detach(ACCOUNT, "power_of_attorney"), NOW)
+    emptied, _ = attachments.detach(twice, commands.DetachFile(ACCOUNT, "power_of_attorney"), NOW)
     assert emptied.uploads == ()
     with pytest.raises(NotFound):
-        drafts.detach(emptied, drafts.Detach(ACCOUNT, "power_of_attorney"), NOW)
+        attachments.detach(emptied, commands.DetachFile(ACCOUNT, "power_of_attorney"), NOW)
 
 
 def test_only_what_is_asked_for_is_taken() -> None:
-    case, terms = draft(offer(CERTIFICATE), {}), drafts.content_of(offer(CERTIFICATE)).terms
+    case, terms = draft(offer(CERTIFICATE), {}), offers.require_content(offer(CERTIFICATE)).terms
     with pytest.raises(NotFound):
-        drafts.upload_target(case, ACCOUNT, terms, "another", "application/pdf")
+        attachments.require_document(case, ACCOUNT, terms, "another", "application/pdf")
     with pytest.raises(UnsupportedMediaType):
-        drafts.upload_target(case, ACCOUNT, terms, "power_of_attorney", "image/jpeg")
+        attachments.require_document(case, ACCOUNT, terms, "power_of_attorney", "image/jpeg")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_only_what_is_asked_for_is_taken() -> None:
     [(PDF, "application/pdf"), (b"\xff\xd8\xff\xe0..", "image/jpeg"), (b"\x89PNG\r\n\x1a\n..", "image/png")],
 )
 def test_a_file_begins_as_its_type_does(head: bytes, media_type: str) -> None:
-    drafts.check_signature(head, media_type)
+    attachments.require_signature(head, media_type)
     for other in {"application/pdf", "image/jpeg", "image/png"} - {media_type}:
         with pytest.raises(UnsupportedMediaType):
-            drafts.check_signature(head, other)
+            attachments.require_signature(head, other)
     with pytest.raises(UnsupportedMediaType):
-        drafts.check_signature(b"", media_type)
+        attachments.require_signature(b"", media_type)
 
 
 # Submission
@@ -148,8 +148,8 @@ def test_a_fee_before_processing_holds_it_up() -> None:
 def test_what_was_submitted_is_told_and_can_be_proven() -> None:
     case, (told, *_) = submitted()
     assert isinstance(told, ApplicationSubmitted)
-    assert told.content_hash == content_hash(submitted_content(case, consents_to_mailbox=True))
-    assert told.content_hash != content_hash(submitted_content(case, consents_to_mailbox=False))
+    assert told.content_hash == content_hash(submission.submitted_content(case, consents_to_mailbox=True))
+    assert told.content_hash != content_hash(submission.submitted_content(case, consents_to_mailbox=False))
     assert told.received_on.isoformat() == "2026-03-02"
     assert told.identity_evidence[0].trust_level is TrustLevel.SUBSTANTIAL
     assert told.dataref == datarefs.submission("witten", CASE, case.application_id)
@@ -159,7 +159,7 @@ def test_what_was_submitted_is_told_and_can_be_proven() -> None:
 def test_receipt_is_a_legal_day_here() -> None:
     of = offer(CERTIFICATE)
     late = NOW.replace(hour=23, minute=30)
-    _, (told, *_) = drafts.submit(draft(of, {"purpose": "x"}), submission(of), late)
+    _, (told, *_) = submission.submit(draft(of, {"purpose": "x"}), submit_command(of), late)
     assert isinstance(told, ApplicationSubmitted)
     assert told.received_on.isoformat() == "2026-03-03"
 
@@ -186,31 +186,34 @@ def test_the_reference_is_read_over_the_phone() -> None:
 def test_what_is_missing_or_wrong_is_told_in_both_languages(data: dict[str, Any], found: list[tuple[str, str]]) -> None:
     of = offer(CERTIFICATE)
     with pytest.raises(Invalid) as refused:
-        drafts.submit(draft(of, data), submission(of), NOW)
+        submission.submit(draft(of, data), submit_command(of), NOW)
     assert sorted(_errors(refused)) == sorted(found)
     assert all(each["message"]["de"] and each["message"]["en"] for each in refused.value.extra["errors"])
 
 
 def test_required_documents_make_it_whole() -> None:
     of = offer(CERTIFICATE)
-    case, (told, *_) = drafts.submit(_attached(draft(of, {"purpose": "a", "copies": 5})), submission(of), NOW)
+    case, (told, *_) = submission.submit(_attached(draft(of, {"purpose": "a", "copies": 5})), submit_command(of), NOW)
     assert isinstance(told, ApplicationSubmitted)
     assert told.attachments[0].sha256 == HASH
-    assert submitted_content(case, consents_to_mailbox=True)["attachments"][0]["document"] == "power_of_attorney"
+    assert (
+        submission.submitted_content(case, consents_to_mailbox=True)["attachments"][0]["document"]
+        == "power_of_attorney"
+    )
 
 
 def test_a_file_that_the_version_in_force_does_not_ask_for_is_told() -> None:
     case = _attached(draft(offer(CERTIFICATE), {"purpose": "a"}))
     of = offer(changed(CERTIFICATE, documents=[]))
     with pytest.raises(Invalid) as refused:
-        drafts.submit(case, submission(of), NOW)
+        submission.submit(case, submit_command(of), NOW)
     assert _errors(refused) == [("/attachments/power_of_attorney", "document_unexpected")]
 
 
 def test_it_must_be_reviewed() -> None:
     of = offer(CERTIFICATE)
     with pytest.raises(Invalid) as refused:
-        drafts.submit(draft(of, {"purpose": "a"}), submission(of, confirmed=False), NOW)
+        submission.submit(draft(of, {"purpose": "a"}), submit_command(of, confirmed=False), NOW)
     assert _errors(refused) == [("/confirmed", "not_confirmed")]
 
 
@@ -218,14 +221,14 @@ def test_another_version_needs_another_review_and_is_then_pinned() -> None:
     newer = offer(changed(CERTIFICATE, version=2, fees=[]))
     case = draft(offer(CERTIFICATE), {"purpose": "a"})
     with pytest.raises(Conflict) as refused:
-        drafts.submit(case, submission(newer), NOW)
+        submission.submit(case, submit_command(newer), NOW)
     assert refused.value.extra == {"service_version": 2}
     with pytest.raises(Conflict):
-        drafts.submit(case, submission(newer, reviewed_version=3), NOW)
-    done, (told, *_) = drafts.submit(case, submission(newer, reviewed_version=2), NOW)
+        submission.submit(case, submit_command(newer, reviewed_version=3), NOW)
+    done, (told, *_) = submission.submit(case, submit_command(newer, reviewed_version=2), NOW)
     assert isinstance(told, ApplicationSubmitted)
     assert (done.service_version, told.service_version) == (2, 2)
-    assert done.handed_in.terms.fees == ()
+    assert done.require_submission().terms.fees == ()
 
 
 def test_every_state_survives_storage() -> None:
@@ -261,4 +264,4 @@ def _names_of_operators(value: Any) -> list[str]:
 
 def test_an_unfetched_version_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="fetched"):
-        drafts.content_of(replace(offer(), content=None))
+        offers.require_content(replace(offer(), content=None))

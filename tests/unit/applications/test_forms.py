@@ -52,7 +52,7 @@ def test_each_kind_of_error_has_our_own_message(schema: Any, value: Any, code: s
     assert (found.pointer, found.code) == ("/data/field", code)
     assert found.message.de
     assert found.message.en
-    assert SECRET not in json.dumps(found.shown())
+    assert SECRET not in json.dumps(found.as_json())
     assert "{" not in found.message.de + found.message.en
 
 

@@ -27,9 +27,18 @@ from contracts.applications import (
 from contracts.envelope import Event
 from kernel.canonical_json import canonical, content_hash, sha256
 from kernel.ids import id_of
-from services.applications.domain import cases, drafts, news, state
-from services.applications.domain.state import Case, RequestStatus, Status, submitted_content
-from tests.support.cases import ACCOUNT, NOW, changed, draft, offer, paid, ruling, submission, told_of
+from services.applications.domain import (
+    closing,
+    commands,
+    decisions,
+    drafts,
+    external_events,
+    information,
+    state,
+    submission,
+)
+from services.applications.domain.state import Case, RequestStatus, Status
+from tests.support.cases import ACCOUNT, NOW, changed, draft, offer, paid, ruling, submit_command, told_of
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
 OTHER = id_of("test", "another account")
@@ -77,24 +86,26 @@ class Life(RuleBasedStateMachine):
 
     @rule(account=accounts, fields=st.sampled_from([{}, {"purpose": "y"}, {"bin_size": "1100"}, {"bin_size": "120"}]))
     def save(self, account: str, fields: dict[str, str]) -> None:
-        self._move(lambda case: drafts.save(case, drafts.Save(account, canonical(fields)), self.now))
+        self._move(
+            lambda case: drafts.save_form_data(case, commands.SaveFormData(account, canonical(fields)), self.now)
+        )
 
     @rule(account=accounts, confirmed=st.sampled_from([True, True, False]))
     def submit(self, account: str, confirmed: bool) -> None:
-        command = submission(self.offer, account_id=account, confirmed=confirmed)
-        self._move(lambda case: drafts.submit(case, command, self.now))
+        command = submit_command(self.offer, account_id=account, confirmed=confirmed)
+        self._move(lambda case: submission.submit(case, command, self.now))
 
     @rule(outstanding=st.sampled_from([0, 0, 100]))
     def pay(self, outstanding: int) -> None:
         if self.case.assessments:
             event = paid(self.case, outstanding, self.now)
-            self._move(lambda case: news.on_payment(case, event, self.now))
+            self._move(lambda case: external_events.on_payment(case, event, self.now))
 
     @rule(outcome=st.sampled_from(Outcome), replaces=st.booleans())
     def decide(self, outcome: Outcome, replaces: bool) -> None:
-        named = self.case.standing.decision_id if replaces and self.case.standing else None
+        named = self.case.current_decision.decision_id if replaces and self.case.current_decision else None
         command = ruling(outcome, result={}, replaces=named)
-        self._move(lambda case: cases.decide(case, command, self.now))
+        self._move(lambda case: decisions.decide(case, command, self.now))
 
     @rule()
     def grant(self) -> None:
@@ -107,34 +118,34 @@ class Life(RuleBasedStateMachine):
 
     @rule(days=st.integers(0, 5))
     def ask(self, days: int) -> None:
-        command = cases.AskInformation("clerk-1", "?", self.now.date() + timedelta(days=days))
-        self._move(lambda case: cases.ask_information(case, command, self.now))
+        command = commands.RequestInformation("clerk-1", "?", self.now.date() + timedelta(days=days))
+        self._move(lambda case: information.request_information(case, command, self.now))
 
     @rule(account=accounts, number=which)
     def answer(self, account: str, number: int) -> None:
         if number < len(self.case.requests):
-            command = cases.SupplyInformation(account, self.case.requests[number].request_id, "x")
-            self._move(lambda case: cases.supply_information(case, command, self.now))
+            command = commands.SupplyInformation(account, self.case.requests[number].request_id, "x")
+            self._move(lambda case: information.supply_information(case, command, self.now))
 
     @rule(account=accounts)
     def withdraw(self, account: str) -> None:
-        self._move(lambda case: cases.withdraw(case, account, self.now))
+        self._move(lambda case: closing.withdraw(case, commands.WithdrawApplication(account), self.now))
 
     @rule()
     def reopen(self) -> None:
-        self._move(lambda case: cases.reopen(case, cases.Reopen("clerk-1", "remedy"), self.now))
+        self._move(lambda case: closing.reopen(case, commands.ReopenCase("clerk-1", "remedy"), self.now))
 
     @rule(number=which, what=st.sampled_from(["issued", "provided", "retrieved", "announced", "announced", "failed"]))
     def notice(self, number: int, what: str) -> None:
         if number < len(self.case.decisions):
             event = told_of(self.case, self.case.decisions[-1 - number])[what]
-            self._move(lambda case: news.on_notice(case, event, self.now))
+            self._move(lambda case: external_events.on_notice(case, event, self.now))
 
     @rule(days=st.integers(1, 4))
     def wait(self, days: int) -> None:
         self.now += timedelta(days=days)
         if any(at <= self.now for at in state.due(self.case).values()):
-            self._move(lambda case: cases.note_overdue_information(case, self.now))
+            self._move(lambda case: information.mark_overdue_requests(case, self.now))
             assert all(at > self.now for at in state.due(self.case).values())
 
     def _first(self, kind: type[Event]) -> int:
@@ -193,7 +204,7 @@ class Life(RuleBasedStateMachine):
     def what_was_submitted_and_decided_never_changes(self) -> None:
         if self.case.submission is not None:
             given = self.case.submission
-            content = submitted_content(self.case, consents_to_mailbox=given.consents_to_mailbox)
+            content = submission.submitted_content(self.case, consents_to_mailbox=given.consents_to_mailbox)
             assert content_hash(content) == given.content_hash
             assert self.hash in {None, given.content_hash}
             self.hash = given.content_hash

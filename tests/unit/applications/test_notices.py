@@ -136,7 +136,7 @@ def test_what_is_granted_in_part_says_which_and_why() -> None:
     ],
 )
 def test_a_ruling_is_checked(outcome: Outcome, grounds: str, result: dict[str, str], codes: list[str]) -> None:
-    assert [each.code for each in notices.wrong_ruling(PAPER, outcome, grounds, result)] == codes
+    assert [each.code for each in notices.check_decision(PAPER, outcome, grounds, result)] == codes
 
 
 def test_only_fields_of_the_notice_are_checked_for_characters() -> None:

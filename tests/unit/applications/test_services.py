@@ -15,7 +15,8 @@ from contracts.applications import FeeTiming
 from kernel.texts import Bilingual
 from service_format.automation import decides
 from services.applications.domain import forms, offers, services
-from services.applications.domain.requirements import documents_needed, owed
+from services.applications.domain.attachments import required_documents
+from services.applications.domain.fees import fee_owed
 from tests.support.cases import NOW, changed, offer
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 
@@ -67,13 +68,13 @@ def test_the_fields_that_the_notice_names_are_known_with_their_labels() -> None:
 )
 def test_documents_needed(fields: dict[str, Any], needed: set[str]) -> None:
     document = {"id": "x", "labels": {"de": "X", "en": "X"}, "required": True, **fields}
-    assert {each.id for each in documents_needed(_terms(documents=[document]), {"copies": 1})} == needed
+    assert {each.id for each in required_documents(_terms(documents=[document]), {"copies": 1})} == needed
 
 
 def test_an_amount_beyond_what_can_be_charged_is_refused() -> None:
     fee = {**CERTIFICATE["fees"][0], "amount": None, "rule": {"path": "n", "cents_each": 250}}
     with pytest.raises(Invalid, match="higher than can be charged"):
-        owed(_terms(fees=[fee]), FeeTiming.BEFORE_PROCESSING, {"n": 10**6}, DAY)
+        fee_owed(_terms(fees=[fee]), FeeTiming.BEFORE_PROCESSING, {"n": 10**6}, DAY)
 
 
 # Which version is in force
@@ -126,7 +127,7 @@ def test_what_cannot_be_applied_for_says_why() -> None:
 
 def test_a_version_is_fetched_until_it_is_there() -> None:
     empty = replace(offer(), content=None)
-    assert offers.due(empty) == {offers.FETCH: NOW}
+    assert offers.due(empty) == {offers.OfferWork.FETCH_CONTENT: NOW}
     assert offers.due(replace(empty, online=False)) == {}
     filled, events = offers.fill(empty, services.read(BIN_CHANGE))
     assert offers.due(filled) == {}

@@ -13,10 +13,10 @@ from pydantic import TypeAdapter
 
 from contracts.applications import Outcome
 from kernel.canonical_json import content_hash
-from services.applications.domain import notices, services, state
+from services.applications.domain import notices, offers, services, state, submission
 from services.catalog.domain import versions
 from services.notifications import domain
-from tests.support.cases import NOW, draft, offer
+from tests.support.cases import NOW, draft, eventful_case, offer
 from tests.support.service_data import BIN_CHANGE, CERTIFICATE
 from tests.unit.catalog.samples import guide_example, sample, service
 from tests.unit.notifications.decisions import CONTENT
@@ -99,7 +99,7 @@ def test_a_decision(document: dict[str, Any], outcome: Outcome, digest: str) -> 
 
 
 def test_a_submission() -> None:
-    content = state.submitted_content(draft(offer(BIN_CHANGE), DATA), consents_to_mailbox=True)
+    content = submission.submitted_content(draft(offer(BIN_CHANGE), DATA), consents_to_mailbox=True)
     assert content_hash(content) == "efabb1c3cdbe4d54670f0ce0b5238cdc95365d033cf2c8c1f94f8179e3acdd9d"
 
 
@@ -111,3 +111,26 @@ def test_a_notice() -> None:
         domain.hash_of(replace(EVIDENCE, notification_sent_on=None))
         == "a047d11b1c377241c5de522e340fe689882f22a90ca148819a507eb29a23bacb"
     )
+
+
+def test_a_case_from_its_draft_to_its_second_decision() -> None:
+    """The document of a case with all its parts, its timeline included, and the events that it emits."""
+    case, emitted = eventful_case()
+    assert len(emitted) == 11
+    assert _stored(case) == "f003900d895cfad8c192023157d0c5d56ead3eee16cdb82c339a68b1014d81aa"
+    assert (
+        _sha256("".join(event.model_dump_json() for event in emitted))
+        == "5fe5f733dc063a7bfccd3f3c908e297806c022792cca9eac0df76fa541a164c8"
+    )
+
+
+def test_the_names_of_due_work() -> None:
+    """Stored documents name the work that is due; a name that changes leaves it undone."""
+    assert [*state.CaseWork, *offers.OfferWork] == ["information", "fetch"]
+
+
+def test_a_case_with_a_timeline_code_of_a_newer_release_is_readable() -> None:
+    adapter = TypeAdapter(state.Case)
+    stored = adapter.dump_python(draft(offer(BIN_CHANGE), DATA), mode="json")
+    stored["entries"][0]["code"] = "of_a_newer_release"
+    assert adapter.validate_python(stored).entries[0].code == "of_a_newer_release"
