@@ -11,7 +11,7 @@ from chassis.aggregates import envelope_of
 from chassis.errors import EngineAway
 from chassis.events.lease import Lease
 from chassis.events.transport import Transport
-from chassis.mongo import Database, Document
+from chassis.mongo import Collection, Database, Document
 from chassis.settings import ServiceSettings
 from contracts.topics import Topic
 from rathaus.operations.installation import SERVICES, Installation
@@ -60,17 +60,29 @@ async def _said_again(
     for name in await database.names():
         rows = database.collection(name).find({"published": {"$gte": 1}}, {"tenant": 1, "published": 1, "events": 1})
         async for row in rows:
-            count += await _subject(row, topic, transport, since)
+            archive = database.collection(f"{name}_archive")
+            count += await _subject(row, await _archived(archive, row), topic, transport, since)
             progress(count)
             if keeping.done():
                 raise EngineAway("the lease was lost")
     return count
 
 
-async def _subject(row: Document, topic: Topic, transport: Transport, since: datetime | None) -> int:
+async def _archived(archive: Collection, row: Document) -> list[Document]:
+    """The events that left the document, in order; without those that are still in it, too, after a crash."""
+    first = row["events"][0]["sequence"] if row["events"] else row["published"] + 1
+    if first == 1:
+        return []
+    found = [each["said"] async for each in archive.find({"subject": row["_id"], "tenant": row["tenant"]})]
+    return sorted((said for said in found if said["sequence"] < first), key=lambda said: int(said["sequence"]))
+
+
+async def _subject(
+    row: Document, archived: list[Document], topic: Topic, transport: Transport, since: datetime | None
+) -> int:
     """One event in flight, as the relay does: the next only after its acknowledgement."""
     count = 0
-    for said in row["events"]:
+    for said in (*archived, *row["events"]):
         if said["sequence"] > row["published"] or (since and said["time"] < since):
             continue
         envelope, data = envelope_of(topic, row, said)

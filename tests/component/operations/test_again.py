@@ -18,7 +18,7 @@ from rathaus.operations.republish import republish
 from rathaus.operations.tail import Wanted
 from rathaus.operations.trace import trace
 from tests.component.operations.conftest import Emitter
-from tests.support.diaries import House, Reader, a_subject
+from tests.support.diaries import TOWN, House, Reader, a_subject
 from tests.support.waiting import wait_until
 
 
@@ -57,6 +57,18 @@ async def test_what_is_said_again_has_the_same_ids_and_no_effect(
     assert await reader.lines(subject) == ["a", "b", "c"]
     ids = [Envelope.parse(record.headers).id for record in await house.published()]
     assert ids[:3] == ids[3:]
+
+
+async def test_archived_events_are_said_again_too(installation: Installation, house: House, emitter: Emitter) -> None:
+    """Those that left the document come first, and once where a crash left them in both."""
+    subject = a_subject()
+    await emitter.says(subject, "a", "b", "c", "d")
+    await emitter.publishes()
+    await emitter.store.archive(TOWN, subject, 2)
+    [said] = [row["said"] async for row in emitter.store.archived.find({"_id": f"{subject}/2"})]
+    await emitter.store.collection.update({"_id": subject}, {"$push": {"events": {"$each": [said], "$position": 0}}})
+    assert await republish(installation, house.topic.stream, lease_seconds=0.6) == 4
+    assert await house.lines() == {subject: [1, 2, 3, 4, 1, 2, 3, 4]}
 
 
 async def test_only_what_was_published_is_said_again_and_only_since(
