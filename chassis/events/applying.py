@@ -58,10 +58,10 @@ class ChunkApplier:
         """Applies, ignores or parks each event durably. Waits while an engine is away."""
         events = [(record, read_envelope(record)) for record in records]
         sources = {envelope.source for _, envelope in events if isinstance(envelope, Envelope)}
-        positions, parked = await asyncio.gather(
-            self._retry(lambda: self._positions.load(sources), "positions"),
-            self._retry(lambda: self._parking.parked_among(sources), "parked"),
-        )
+        # Whoever had the partition before may still be writing, a position first and the parked subject after it. Read
+        # the other way round, what is seen of the parked subject is never newer than what is seen of the position.
+        parked = await self._retry(lambda: self._parking.parked_among(sources), "parked")
+        positions = await self._retry(lambda: self._positions.load(sources), "positions")
         chunk = _Chunk(positions, parked)
         by_key: dict[bytes, list[tuple[ConsumerRecord, Envelope | EnvelopeError]]] = {}
         for record, envelope in events:
